@@ -1,0 +1,52 @@
+# Each target sets up all that it needs, in a virtual environment inside the checkout.
+#
+#   make demo       the main job on a real data set (base dependencies and matplotlib, no framework)
+#   make test       the whole test suite (all three frameworks)
+#   make lint       ruff, strict mypy
+#   make parity     the slow proofs: whole reference runs in float64, every backend
+#   make benchmark  training and scoring speed, detection quality
+#   make clean      remove the environments and what the targets wrote
+
+PYTHON ?= python3
+TENSORFLOW ?= tensorflow-cpu
+TESTS ?= tests
+
+# Two test processes with one BLAS and OpenMP thread each: threads of two frameworks that wait for
+# each other by spinning would otherwise take most of the time.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 \
+	.venv/bin/python -m pytest -n 2 --dist worksteal
+
+.PHONY: demo test lint parity benchmark clean
+
+demo: .venv-demo/.installed
+	.venv-demo/bin/aeanom demo
+
+test: .venv/.installed
+	$(PYTEST) $(TESTS)
+
+lint: .venv/.installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+parity: .venv/.installed
+	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m pytest --slow tests/parity
+
+benchmark: .venv/.installed
+	mkdir -p benchmarks/results
+	.venv/bin/python -m benchmarks.training_speed --output benchmarks/results/training_speed.json
+	.venv/bin/python -m benchmarks.scoring_speed --output benchmarks/results/scoring_speed.json
+	.venv/bin/python -m benchmarks.detection_quality --output benchmarks/results/detection_quality.json
+
+.venv-demo/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python -m pip install --quiet -c constraints.txt -e ".[plot]"
+	touch $@
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet -c constraints.txt -e ".[dev]" $(TENSORFLOW)
+	touch $@
+
+clean:
+	rm -rf .venv .venv-demo demo reproduce build dist .mypy_cache .pytest_cache .ruff_cache

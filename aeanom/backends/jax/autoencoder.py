@@ -1,0 +1,100 @@
+"""`JaxAutoencoder`: the network as a `flax.nnx.Module`.
+
+float64 is switched on around each call of ours and off again behind it: JAX's global
+configuration is never touched, and a user's own setting of it changes nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+
+import jax
+import numpy as np
+from flax import nnx
+
+from aeanom.architectures import Architecture
+from aeanom.backends.jax.layers import Network, Parameters, assemble, name_of
+from aeanom.backends.jax.losses import row_losses
+from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.losses import Loss
+from aeanom.core.weights import Float, Weights, check_weights
+
+
+class JaxAutoencoder(Autoencoder):
+    """Encoder and decoder as lists of Flax modules."""
+
+    has_static_shapes = True
+
+    def __init__(
+        self, architecture: Architecture, weights: Weights, *, dtype: str, device: str
+    ) -> None:
+        super().__init__(architecture, dtype=dtype, device=device)
+        kind, _, index = device.partition(":")
+        self.jax_device = jax.devices(kind)[int(index or 0)]
+        with self.precision():
+            self.network = assemble(architecture, dtype, self.from_canonical(weights))
+        flat_state = nnx.to_flat_state(nnx.state(self.network))
+        self._variables = {name_of(path): variable for path, variable in flat_state}
+
+    def weights(self) -> Weights:
+        """Copy all weights to the host."""
+        return self.to_canonical(self.parameters)
+
+    def load_weights(self, weights: Mapping[str, Float]) -> None:
+        """Copy weights in."""
+        with self.precision():
+            self.parameters = self.from_canonical(weights)
+
+    def native(self) -> Network:
+        """Return the live `flax.nnx.Module`."""
+        return self.network
+
+    @property
+    def parameters(self) -> Parameters:
+        """The module's arrays by canonical name; assigning puts others in."""
+        return {name: variable.get_value() for name, variable in self._variables.items()}
+
+    @parameters.setter
+    def parameters(self, parameters: Parameters) -> None:
+        for name, variable in self._variables.items():
+            variable.set_value(parameters[name])
+
+    def precision(self) -> AbstractContextManager[None]:
+        """Context in which arrays of the network's dtype can be made and computed with."""
+        return jax.enable_x64(self.dtype == "float64")
+
+    def to_canonical(self, parameters: Parameters) -> Weights:
+        """Copy arrays to the host, in canonical order."""
+        table = self.architecture.parameters
+        return {parameter.name: np.array(parameters[parameter.name]) for parameter in table}
+
+    def from_canonical(self, weights: Mapping[str, Float]) -> Parameters:
+        """Copy arrays to the device."""
+        checked = check_weights(self.architecture, weights, self.dtype)
+        return {name: self.to_device(array) for name, array in checked.items()}
+
+    def to_device(self, array: Float) -> jax.Array:
+        """Copy an array to the device, in the network's dtype."""
+        # Copied: on the CPU JAX would share the memory of an aligned NumPy array.
+        return jax.device_put(np.array(array, dtype=self.dtype), self.jax_device)
+
+    def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
+        with self.precision():
+            x = jax.device_put(rows, self.jax_device)
+            return np.asarray(_compute(self.architecture, what, loss, self.parameters, x))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _compute(
+    architecture: Architecture, what: str, loss: Loss | None, parameters: Parameters, x: jax.Array
+) -> jax.Array:
+    network = assemble(architecture, str(x.dtype), parameters)
+    if what == "encode":
+        return network.encode(x)
+    if what == "decode":
+        return network.decode(x)
+    if loss is None:
+        return network(x)
+    return row_losses(loss, network.output(x, logits=loss.from_logits), x)

@@ -1,0 +1,168 @@
+"""`NumpyTrainer`: hand-derived gradients into one flat array, Adam in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import itemgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aeanom.backends.numpy.autoencoder import NumpyAutoencoder
+from aeanom.backends.numpy.layers import Noise, Workspace
+from aeanom.backends.numpy.losses import row_losses
+from aeanom.core.batches import Block, LossSum, Segment, evaluation_slices
+from aeanom.core.noise import dropout_sites, step_noise
+from aeanom.core.plan import TrainingPlan
+from aeanom.core.trainer import Trainer, TrainerState
+from aeanom.core.weights import Float, Weights
+
+
+class NumpyTrainer(Trainer):
+    """Trains a `NumpyAutoencoder`."""
+
+    autoencoder: NumpyAutoencoder
+
+    def __init__(self, autoencoder: NumpyAutoencoder, plan: TrainingPlan) -> None:
+        super().__init__(autoencoder, plan)
+        flat = autoencoder.flat
+        self._gradient = np.zeros_like(flat)
+        self._gradients = autoencoder.views(self._gradient)
+        self._first_moment = np.zeros_like(flat)
+        self._second_moment = np.zeros_like(flat)
+        self._scratch = np.empty_like(flat)
+        self._workspace = Workspace(autoencoder.dtype)
+        self._has_noise = bool(dropout_sites(autoencoder.architecture))
+
+    def place(self, block: Block[Float]) -> Block[Float]:
+        """Convert a block to the network's dtype."""
+        return block.map(lambda part: np.ascontiguousarray(part, self.autoencoder.dtype))
+
+    def run_steps(self, placed: Block[Float], segment: Segment) -> LossSum:
+        """Run the steps one by one."""
+        total = 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for step in range(segment.steps):
+                if segment.noise is None:
+                    noise = self._draw_noise(segment.first_step + step, segment.order.shape[1])
+                else:
+                    noise = {name: draws[step] for name, draws in segment.noise.items()}
+                batch = self._gather(placed, segment.order[step])
+                weight = segment.row_weight[step]
+                total += self._backward(batch, weight, float(weight.sum()), noise)
+                self._step(float(segment.schedules["learning_rate"][step]))
+        return LossSum(total, segment.row_weight.sum())
+
+    def evaluate(self, placed: Block[Float], schedules: Mapping[str, Float]) -> LossSum:
+        """Sum the row losses without noise."""
+        loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
+        total = 0.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            for rows in evaluation_slices(placed.n_rows):
+                batch = placed.map(itemgetter(rows))
+                output = network.output(batch.rows, workspace, logits=loss.from_logits)
+                losses, _ = row_losses(loss, output, batch.target, batch.element_weights, workspace)
+                total += float(losses.sum())
+        return LossSum(total, placed.n_rows)
+
+    def gradients(
+        self,
+        block: Block[Float],
+        row_weights: Float,
+        schedules: Mapping[str, Float],
+        noise: Mapping[str, Float] | None = None,
+    ) -> tuple[LossSum, Weights]:
+        """Gradients of the weighted sum of row losses."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = self._backward(self.place(block), row_weights, 1.0, noise)
+        gradients = self.autoencoder.to_canonical(self._gradient)
+        return LossSum(total, row_weights.sum()), gradients
+
+    def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
+        """Take one step with gradients from outside."""
+        self._gradient[:] = self.autoencoder.from_canonical(gradients)
+        self._step(float(schedules["learning_rate"][0]))
+
+    def state(self) -> TrainerState:
+        """Copy weights, moments and step."""
+        to_canonical, adam = self.autoencoder.to_canonical, self.plan.optimizer
+        return TrainerState(
+            step=self.step,
+            weights=self.autoencoder.weights(),
+            first_moment=to_canonical(self._first_moment * (1 - adam.beta1)),
+            second_moment=to_canonical(self._second_moment * (1 - adam.beta2)),
+        )
+
+    def load_state(self, state: TrainerState) -> None:
+        """Copy a state in."""
+        from_canonical, adam = self.autoencoder.from_canonical, self.plan.optimizer
+        self.step = state.step
+        self.autoencoder.load_weights(state.weights)
+        self._first_moment[:] = from_canonical(state.first_moment) / (1 - adam.beta1)
+        self._second_moment[:] = from_canonical(state.second_moment) / (1 - adam.beta2)
+
+    def snapshot(self) -> Float:
+        """Copy the weights."""
+        return self.autoencoder.flat.copy()
+
+    def restore(self, token: Float) -> None:
+        """Put the weights of a snapshot back."""
+        self.autoencoder.flat[:] = token
+
+    def _gather(self, placed: Block[Float], index: NDArray[np.int32]) -> Block[Float]:
+        """Gather the rows of one batch into the workspace."""
+        names = iter(Block._fields)
+
+        def take(part: Float) -> Float:
+            out = self._workspace.array(f"batch.{next(names)}", (len(index), *part.shape[1:]))
+            # "clip" lets NumPy write into `out` without a buffer; every index is in bounds.
+            return np.take(part, index, axis=0, out=out, mode="clip")
+
+        return placed.map(take)
+
+    def _backward(
+        self, batch: Block[Float], row_weight: Float, divisor: float, noise: Noise | None
+    ) -> float:
+        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum."""
+        loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
+        output = network.output(batch.rows, workspace, logits=loss.from_logits, noise=noise)
+        losses, delta = row_losses(
+            loss, output, batch.target, batch.element_weights, workspace, row_weight / divisor
+        )
+        network.backward(delta, self._gradients, workspace, logits=loss.from_logits)
+        return float(losses @ row_weight)
+
+    def _step(self, learning_rate: float) -> None:
+        """Adam as `aeanom.core.optimizers` states it; overwrites the gradient."""
+        adam = self.plan.optimizer
+        factor = 1.0
+        if adam.clip_norm is not None:
+            norm = float(np.sqrt(self._gradient @ self._gradient))
+            factor = min(1.0, adam.clip_norm / norm) if norm else 1.0
+        self.step += 1
+        gradient, flat, scratch = self._gradient, self.autoencoder.flat, self._scratch
+        if factor != 1.0:
+            gradient *= factor
+        if adam.weight_decay:
+            flat *= 1 - learning_rate * adam.weight_decay
+        # The moments are kept without their factors 1 - β, which saves two passes over them:
+        # m = (1 - β₁) first and v = (1 - β₂) second. The scalars below put that right.
+        root = ((1 - adam.beta2**self.step) / (1 - adam.beta2)) ** 0.5
+        rate = learning_rate * (1 - adam.beta1) / (1 - adam.beta1**self.step) * root
+        first, second = self._first_moment, self._second_moment
+        first *= adam.beta1
+        first += gradient
+        np.multiply(gradient, gradient, out=gradient)
+        second *= adam.beta2
+        second += gradient
+        np.sqrt(second, out=scratch)
+        scratch += adam.epsilon * root
+        np.divide(first, scratch, out=scratch)
+        scratch *= rate
+        flat -= scratch
+
+    def _draw_noise(self, step: int, batch: int) -> Noise | None:
+        if not self._has_noise:
+            return None
+        autoencoder = self.autoencoder
+        return step_noise(autoencoder.architecture, self.plan.seed, step, batch, autoencoder.dtype)

@@ -1,0 +1,44 @@
+"""`TensorFlowBackend`: networks as `tf.Module`, on the CPU and on GPUs that TensorFlow sees."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import tensorflow as tf
+
+from aeanom.architectures import Architecture
+from aeanom.backends.tensorflow.autoencoder import TensorFlowAutoencoder
+from aeanom.backends.tensorflow.layers import LAYERS
+from aeanom.backends.tensorflow.trainer import TensorFlowTrainer
+from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.backend import Backend, Capabilities
+from aeanom.core.plan import TrainingPlan
+from aeanom.core.weights import Weights
+
+
+class TensorFlowBackend(Backend):
+    """TensorFlow: a segment of steps is one compiled call."""
+
+    name: ClassVar[str] = "tensorflow"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        layer_kinds=frozenset(LAYERS),
+        dtypes=frozenset({"float32", "float64"}),
+        device_kinds=frozenset({"cpu", "cuda"}),
+    )
+
+    def devices(self) -> tuple[str, ...]:
+        """Return `"cpu"` and each CUDA device."""
+        n_gpus = len(tf.config.list_physical_devices("GPU"))
+        return ("cpu", *(f"cuda:{index}" for index in range(n_gpus)))
+
+    def autoencoder(
+        self, architecture: Architecture, weights: Weights, *, dtype: str, device: str
+    ) -> TensorFlowAutoencoder:
+        """Build the module with these weights."""
+        self.check(architecture, dtype)
+        return TensorFlowAutoencoder(architecture, weights, dtype=dtype, device=device)
+
+    def trainer(self, autoencoder: Autoencoder, plan: TrainingPlan) -> TensorFlowTrainer:
+        """Make a trainer for one of this backend's autoencoders."""
+        assert isinstance(autoencoder, TensorFlowAutoencoder)
+        return TensorFlowTrainer(autoencoder, plan)

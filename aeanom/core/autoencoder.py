@@ -1,0 +1,121 @@
+"""`Autoencoder`: the abstract network. Arrays in, arrays out, whatever computes in between.
+
+Cutting many rows into chunks, and padding the last one to a size that the backend likes, stands
+here once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aeanom.architectures import Architecture, Shape
+from aeanom.core.batches import pad_rows
+from aeanom.core.losses import Loss
+from aeanom.core.weights import Float, Weights
+from aeanom.errors import InvalidDataError
+
+__all__ = ["Autoencoder"]
+
+ROW_BUCKETS = (1, 16, 256, 4096)
+"""Numbers of rows that a backend with static shapes compiles for."""
+
+
+class Autoencoder(ABC):
+    """A network with weights, in one framework.
+
+    A backend writes `weights`, `load_weights`, `native` and `_compute`.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    dtype : {"float32", "float64"}
+        Of the weights and of all that is computed.
+    device : str
+        One of the backend's `devices()`.
+    """
+
+    has_static_shapes: ClassVar[bool] = False
+    """Whether every number of rows is compiled anew, so that chunks are padded to few sizes."""
+
+    def __init__(self, architecture: Architecture, *, dtype: str, device: str) -> None:
+        self.architecture = architecture
+        self.dtype = dtype
+        self.device = device
+
+    @abstractmethod
+    def weights(self) -> Weights:
+        """Return a copy of all weights: canonical names and layouts, C-contiguous."""
+
+    @abstractmethod
+    def load_weights(self, weights: Mapping[str, Float]) -> None:
+        """Copy weights in; raises `ArchitectureError` if names or shapes do not fit."""
+
+    @abstractmethod
+    def native(self) -> Any:
+        """Return the framework's own module, live: training changes it."""
+
+    @abstractmethod
+    def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
+        """Compute `what` ("encode", "decode", "reconstruct", "errors") for one chunk of rows."""
+
+    def encode(self, x: Float) -> Float:
+        """Map rows of shape (n, *input_shape) to latents of shape (n, *latent_shape)."""
+        return self._map("encode", x, self.architecture.input_shape, self.architecture.latent_shape)
+
+    def decode(self, z: Float) -> Float:
+        """Map latents of shape (n, *latent_shape) to rows of shape (n, *input_shape)."""
+        return self._map("decode", z, self.architecture.latent_shape, self.architecture.input_shape)
+
+    def reconstruct(self, x: Float) -> Float:
+        """Decode what rows are encoded to; same shape as `x`, in the network's dtype."""
+        shape = self.architecture.input_shape
+        return self._map("reconstruct", x, shape, shape)
+
+    def errors(self, x: Float, loss: Loss) -> NDArray[np.float64]:
+        """Mean element loss of each row between it and its reconstruction.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, *input_shape)
+        loss : Loss
+
+        Returns
+        -------
+        float64 ndarray of shape (n,)
+            Computed in the network's dtype, where the network is.
+        """
+        loss.check(self.architecture)
+        return self._map("errors", x, self.architecture.input_shape, (), loss).astype(np.float64)
+
+    def chunk_rows(self) -> int:
+        """Most rows that are computed at a time."""
+        return ROW_BUCKETS[-1]
+
+    def padded_rows(self, n: int) -> int:
+        """Rows that a chunk of `n` is padded to with zeros."""
+        return next(size for size in ROW_BUCKETS if size >= n) if self.has_static_shapes else n
+
+    def scoring_threads(self) -> int:
+        """Threads that may score parts of a table at the same time."""
+        return 1
+
+    def _map(
+        self, what: str, x: Float, row_shape: Shape, result_shape: Shape, loss: Loss | None = None
+    ) -> Float:
+        if x.ndim != 1 + len(row_shape) or x.shape[1:] != row_shape:
+            raise InvalidDataError(
+                f"{what} needs an array of shape (n, {', '.join(map(str, row_shape))}), "
+                f"got {x.shape}"
+            )
+        result = np.empty((len(x), *result_shape), dtype=self.dtype)
+        limit = self.chunk_rows()
+        for start in range(0, len(x), limit):
+            rows = np.asarray(x[start : start + limit], dtype=self.dtype)
+            padded = pad_rows(rows, self.padded_rows(len(rows)))
+            result[start : start + len(rows)] = self._compute(what, padded, loss)[: len(rows)]
+        return result

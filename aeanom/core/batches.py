@@ -1,0 +1,196 @@
+"""Which rows form which batch: a pure function of seed and epoch, the same for every backend.
+
+The last short batch is filled up with slots of weight zero that index real rows, so that shapes
+are static and every row counts exactly once. `Block` and `Segment` are what crosses the seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, SupportsFloat, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aeanom.core.weights import Float
+
+__all__ = [
+    "Block",
+    "LossSum",
+    "Segment",
+    "bucket",
+    "epoch_batches",
+    "evaluation_batches",
+    "evaluation_slices",
+    "pad_rows",
+    "split",
+]
+
+Array = TypeVar("Array")
+Other = TypeVar("Other")
+
+MAX_SEGMENT_STEPS = 1024
+EVALUATION_BATCH = 4096
+
+
+class Block(NamedTuple, Generic[Array]):
+    """Rows to train on or to evaluate; of NumPy arrays, or of a framework's.
+
+    Attributes
+    ----------
+    rows : array of shape (n, *input_shape)
+        What the network is fed.
+    targets : array of the same shape, optional
+        What it should return; None means the rows themselves.
+    element_weights : array of the same shape, optional
+        Factor of each element's loss before the mean over a row's elements; None means 1.
+    """
+
+    rows: Array
+    targets: Array | None = None
+    element_weights: Array | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.rows.shape[0])  # type: ignore[attr-defined]
+
+    @property
+    def target(self) -> Array:
+        """What the network should return."""
+        return self.rows if self.targets is None else self.targets
+
+    def map(self, function: Callable[[Array], Other]) -> Block[Other]:
+        """Apply a function to every array that there is."""
+        targets, weights = self.targets, self.element_weights
+        return Block(
+            function(self.rows),
+            None if targets is None else function(targets),
+            None if weights is None else function(weights),
+        )
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A bounded run of training steps: all that a backend needs to do them in one call.
+
+    Attributes
+    ----------
+    first_step : int
+        Counted from the start of the fit; keys the native noise and Adam's bias correction.
+    steps : int
+        How many; a run-time value, never a compiled shape.
+    order : int32 ndarray of shape (steps, batch)
+        Row indices into the placed block.
+    row_weight : float64 ndarray of shape (steps, batch)
+        Zero for filled-up slots.
+    schedules : mapping of str to float64 ndarray of shape (steps,)
+        `"learning_rate"`, one value a step.
+    noise : mapping of str to ndarray of shape (steps, batch, ...), optional
+        Shared draws by site; None means the framework's own generator.
+    """
+
+    first_step: int
+    steps: int
+    order: NDArray[np.int32]
+    row_weight: Float
+    schedules: Mapping[str, Float]
+    noise: Mapping[str, Float] | None = None
+
+
+class LossSum(NamedTuple):
+    """Weighted sum of row losses, and the sum of the weights.
+
+    Both may still be on the device; `mean()` waits for them.
+    """
+
+    total: SupportsFloat
+    weight: SupportsFloat
+
+    def mean(self) -> float:
+        """Return the weighted mean as a Python float."""
+        return float(self.total) / float(self.weight)
+
+
+def bucket(size: int) -> int:
+    """Round `size` up to the next of eight sizes an octave, at most 12.5 % more.
+
+    Compiled backends pad to it, so that folds of nearly the same size share one compilation.
+
+    Examples
+    --------
+    >>> [bucket(size) for size in (1, 8, 17, 100, 30000)]
+    [1, 8, 18, 104, 30720]
+    """
+    step = 1 << max(size.bit_length() - 4, 0)
+    return -(-size // step) * step
+
+
+def effective_batch_size(batch_size: int, n_rows: int) -> int:
+    """Batch size that a block of `n_rows` is trained with: never much wider than the block."""
+    return min(batch_size, bucket(n_rows))
+
+
+def epoch_batches(
+    n_rows: int, batch_size: int, *, seed: int, epoch: int, shuffle: bool = True
+) -> tuple[NDArray[np.int32], Float]:
+    """Return the order of the rows in one epoch, and their weights.
+
+    Parameters
+    ----------
+    n_rows, batch_size : int
+    seed, epoch : int
+        The order is a pure function of these two; no generator state is kept.
+    shuffle : bool
+        False keeps the rows in their own order.
+
+    Returns
+    -------
+    order : int32 ndarray of shape (steps, batch)
+    row_weight : float64 ndarray of shape (steps, batch)
+        1 for a row, 0 for a slot that only fills up the last batch.
+    """
+    if shuffle:
+        sequence = np.random.SeedSequence(seed, spawn_key=(_ORDER_STREAM, epoch))
+        order = np.random.default_rng(sequence).permutation(n_rows).astype(np.int32)
+    else:
+        order = np.arange(n_rows, dtype=np.int32)
+    return _fill_up(order, effective_batch_size(batch_size, n_rows))
+
+
+def evaluation_batches(n_rows: int) -> tuple[NDArray[np.int32], Float]:
+    """Every row once, in its own order, as `epoch_batches` does: for compiled backends."""
+    return epoch_batches(n_rows, EVALUATION_BATCH, seed=0, epoch=0, shuffle=False)
+
+
+def evaluation_slices(n_rows: int) -> Iterator[slice]:
+    """Every row once, in its own order, as slices: for backends without static shapes."""
+    return _slices(n_rows, EVALUATION_BATCH)
+
+
+def split(steps: int) -> Iterator[slice]:
+    """Cut an epoch's steps into runs that are short enough for one segment."""
+    return _slices(steps, MAX_SEGMENT_STEPS)
+
+
+def pad_rows(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """Append zeros to the first axis up to `size`; nothing is copied if there is none to append."""
+    if len(array) == size:
+        return array
+    return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]), array.dtype)])
+
+
+_ORDER_STREAM = 0x0B
+
+
+def _fill_up(order: NDArray[np.int32], batch: int) -> tuple[NDArray[np.int32], Float]:
+    n_rows = len(order)
+    steps = -(-n_rows // batch)
+    row_weight = np.zeros(steps * batch)
+    row_weight[:n_rows] = 1.0
+    return np.resize(order, (steps, batch)), row_weight.reshape(steps, batch)
+
+
+def _slices(size: int, step: int) -> Iterator[slice]:
+    return (slice(start, min(start + step, size)) for start in range(0, size, step))

@@ -1,0 +1,54 @@
+"""`History`: what happened during a fit, one figure an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["History"]
+
+
+@dataclass
+class History:
+    """The course of a training run.
+
+    Attributes
+    ----------
+    loss : list of float
+        Mean training loss of each epoch, over the steps as they were taken.
+    validation_loss : list of float
+        Loss on the validation rows after each epoch; empty without them.
+    seconds : list of float
+        Wall-clock time of each epoch, validation included.
+    best_epoch : int or None
+        Epoch (counted from 1) whose weights were kept; None if there was nothing to choose by.
+    stopped_by : str
+        `"epochs"` (all of them done), `"early_stopping"` or `"callback"`.
+    seed : int or None
+        The seed of the fit: with it, the fit can be repeated.
+    steps : int
+        Optimiser steps taken.
+    """
+
+    loss: list[float] = field(default_factory=list)
+    validation_loss: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    best_epoch: int | None = None
+    stopped_by: str = "epochs"
+    seed: int | None = None
+    steps: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs done."""
+        return len(self.loss)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> History:
+        """Read back what `to_dict` gave."""
+        return cls(**values)

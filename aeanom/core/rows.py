@@ -1,0 +1,175 @@
+"""What users hand in as rows, checked once: every refusal says what, where and what to do.
+
+The phrases are those that scikit-learn's estimator checks look for. NumPy only, so that a
+scorer without scikit-learn or pandas checks its input by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from aeanom.core.weights import Float
+from aeanom.errors import DataTypeError, InvalidDataError
+
+__all__ = ["as_rows", "check_names", "column_names"]
+
+NAMED_COLUMNS = 5
+
+
+def column_names(X: Any) -> tuple[str, ...] | None:
+    """Names of a DataFrame's columns (pandas, polars, pyarrow); None for anything else."""
+    names = getattr(X, "column_names", None) or getattr(X, "columns", None)
+    if names is None or callable(names) or not hasattr(X, "shape"):
+        return None
+    names = list(names)
+    return tuple(names) if names and all(isinstance(name, str) for name in names) else None
+
+
+def check_names(X: Any, expected: Sequence[str] | None, caller: str) -> None:
+    """Raise `InvalidDataError` if a DataFrame has other columns, or another order, than `fit`'s."""
+    names = column_names(X)
+    if names is None or expected is None or tuple(expected) == names:
+        return
+    message = "The feature names should match those that were passed during fit."
+    unseen = [name for name in names if name not in expected]
+    missing = [name for name in expected if name not in names]
+    for title, which in (
+        ("Feature names unseen at fit time:", unseen),
+        ("Feature names seen at fit time, yet now missing:", missing),
+    ):
+        if which:
+            message += "\n" + title + "".join(f"\n- {name}" for name in sorted(which)[:5])
+            message += "\n- ..." if len(which) > 5 else ""
+    if not unseen and not missing:
+        message += "\nFeature names must be in the same order as they were in fit."
+    raise InvalidDataError(f"{message}\n({caller} was fitted with {len(expected)} columns.)")
+
+
+def as_rows(
+    X: Any,
+    *,
+    caller: str,
+    n_features: int | None = None,
+    names: Sequence[str] | None = None,
+    minimum: int = 1,
+) -> Float:
+    """Return `X` as a float array of shape (n, d), or say why it cannot be one.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n, d)
+        Never changed. float32 and float64 are taken as they are, other numbers as float64.
+    caller : str
+        Name for messages, such as `"AnomalyDetector"`.
+    n_features : int, optional
+        Columns that there must be.
+    names : sequence of str, optional
+        Column names for messages.
+    minimum : int
+        Rows that there must be at least.
+
+    Returns
+    -------
+    float32 or float64 ndarray of shape (n, d)
+        May share memory with `X`.
+
+    Raises
+    ------
+    DataTypeError
+        For a sparse matrix, or cells that cannot be turned into numbers.
+    InvalidDataError
+        For anything else: not 2-D, complex, empty, too few rows, another width, NaN, infinity.
+    """
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise DataTypeError(
+            f"{caller} got a sparse matrix, and sparse data is not supported: dense arrays only. "
+            "Use X.toarray() if it fits in memory"
+        )
+    names = names or column_names(X)
+    rows = _as_floats(X, names)
+    if rows.ndim != 2:
+        raise InvalidDataError(
+            f"Expected 2D array, got {rows.ndim}D array instead (shape {rows.shape}). Reshape "
+            "your data: X.reshape(-1, 1) if it is one feature, X.reshape(1, -1) if one row"
+        )
+    n, d = rows.shape
+    if n < minimum:
+        raise InvalidDataError(
+            f"Found array with {n} sample(s) (shape={rows.shape}) while a minimum of {minimum} "
+            f"is required by {caller} (n_samples={n})"
+        )
+    if d < 1:
+        raise InvalidDataError(
+            f"Found array with {d} feature(s) (shape={rows.shape}) while a minimum of 1 is "
+            f"required by {caller}"
+        )
+    if n_features is not None and d != n_features:
+        raise InvalidDataError(
+            f"X has {d} features, but {caller} is expecting {n_features} features as input"
+        )
+    _check_finite(rows, names, caller)
+    return rows
+
+
+def _as_floats(X: Any, names: Sequence[str] | None) -> Float:
+    try:
+        rows = np.asarray(X)
+    except ValueError as error:
+        raise InvalidDataError(f"rows do not make an array: {error}") from None
+    if rows.dtype.kind == "c":
+        raise InvalidDataError("Complex data not supported: split it into real and imaginary parts")
+    if rows.dtype in (np.float32, np.float64):
+        return rows
+    if rows.dtype.kind in "mMV":
+        raise InvalidDataError(
+            f"values of type {rows.dtype} are not numbers; turn them into numbers first"
+        )
+    try:
+        return rows.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        kind = DataTypeError if isinstance(error, TypeError) else InvalidDataError
+        raise kind(_not_numbers(rows, names, error)) from None
+
+
+def _not_numbers(rows: np.ndarray[Any, Any], names: Sequence[str] | None, error: Exception) -> str:
+    message = f"could not read the rows as numbers: {error}"
+    if rows.ndim != 2:
+        return message
+    wrong = []
+    for column in range(rows.shape[1]):
+        try:
+            rows[:, column].astype(np.float64)
+        except (TypeError, ValueError):
+            wrong.append(column)
+    return (
+        f"{message}. Not numbers: {_list_columns(wrong, names)}; leave these columns out or "
+        "encode them as numbers"
+    )
+
+
+def _check_finite(rows: Float, names: Sequence[str] | None, caller: str) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        # One pass without a temporary; only if it is not finite is it worth a second look.
+        if np.isfinite(rows.sum(dtype=np.float64)):
+            return
+    finite = np.isfinite(rows)
+    if finite.all():
+        return
+    n_nan = int(np.isnan(rows).sum())
+    n_infinite = int(rows.size - finite.sum()) - n_nan
+    n_rows = int((~finite).any(axis=1).sum())
+    columns = np.flatnonzero((~finite).any(axis=0)).tolist()
+    raise InvalidDataError(
+        f"Input X contains NaN or infinity: {n_nan} NaN and {n_infinite} infinity (inf) in "
+        f"{n_rows} of {len(rows)} rows, {_list_columns(columns, names)}. {caller} does not accept "
+        "missing values: drop those rows, or fill them in (sklearn.impute.SimpleImputer)"
+    )
+
+
+def _list_columns(columns: Sequence[int], names: Sequence[str] | None) -> str:
+    shown = [repr(names[column]) if names else str(column) for column in columns[:NAMED_COLUMNS]]
+    more = f" and {len(columns) - NAMED_COLUMNS} more" if len(columns) > NAMED_COLUMNS else ""
+    return f"column{'s' if len(columns) > 1 else ''} {', '.join(shown)}{more}"

@@ -1,0 +1,108 @@
+"""Scaling of columns: learnt in `fit`, kept in the model, computed in float64 for every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aeanom.core.weights import Float
+from aeanom.errors import InvalidDataError, InvalidParameterError
+
+__all__ = ["SCALERS", "Scaler"]
+
+SCALERS = ("standard", "minmax", "robust", "none")
+CLIP = 1e9
+
+
+@dataclass(frozen=True, eq=False)
+class Scaler:
+    """`(x - center) / scale`, column by column.
+
+    Attributes
+    ----------
+    kind : {"standard", "minmax", "robust", "none"}
+        Mean and standard deviation; minimum and range; median and interquartile range; nothing.
+    center, scale : float64 ndarray of shape (d,)
+        A column that does not vary (but for rounding) has scale 1.
+    """
+
+    kind: str
+    center: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def fit(cls, kind: str, rows: Float, names: Sequence[str] | None = None) -> Scaler:
+        """Learn the scaling from rows of shape (n, d).
+
+        Raises
+        ------
+        InvalidParameterError
+            For an unknown kind.
+        InvalidDataError
+            If a column's values are too large for its spread to be a float64.
+        """
+        if kind not in SCALERS:
+            raise InvalidParameterError(f"unknown scaler {kind!r}; known: {', '.join(SCALERS)}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            center, scale = _STATISTICS[kind](rows)
+            largest = np.abs(rows).max(axis=0).astype(np.float64)
+        unusable = ~(np.isfinite(center) & np.isfinite(scale))
+        if unusable.any():
+            column = int(np.flatnonzero(unusable)[0])
+            name = repr(names[column]) if names else column
+            raise InvalidDataError(
+                f"column {name} holds values up to {largest[column]:.3g}, too large "
+                f"for the {kind!r} scaler; divide the column by a constant first"
+            )
+        # What is left of a constant column after subtracting its mean is rounding, not signal.
+        constant = scale <= 10 * np.finfo(np.float64).eps * largest
+        return cls(kind, center, np.where(constant, 1.0, scale))
+
+    def transform(self, rows: Float, dtype: str) -> Float:
+        """Scale rows of shape (n, d); the result is clipped to ±1e9 and has the given dtype.
+
+        Further out than 1e9 spreads is far out, and beyond it a float32 network would answer
+        with infinities or NaN, which are greater than no threshold.
+        """
+        scaled = np.empty(rows.shape, dtype)
+        with np.errstate(over="ignore"):
+            if self.kind == "none":
+                scaled[...] = rows
+            else:
+                # Subtracted and divided in float64, and rounded only then.
+                centred = np.subtract(rows, self.center, dtype=np.float64)
+                np.divide(centred, self.scale, out=scaled, casting="same_kind")
+        if scaled.size and not max(scaled.max(), -scaled.min()) <= CLIP:
+            np.clip(scaled, -CLIP, CLIP, out=scaled)
+        return scaled
+
+    def inverse(self, scaled: Float) -> NDArray[np.float64]:
+        """Return rows in the units that they came in."""
+        if self.kind == "none":
+            return scaled.astype(np.float64)
+        return scaled * self.scale + self.center
+
+
+def _standard(rows: Float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+
+
+def _minmax(rows: Float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    lowest = rows.min(axis=0).astype(np.float64)
+    return lowest, rows.max(axis=0) - lowest
+
+
+def _robust(rows: Float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    low, middle, high = np.percentile(rows.astype(np.float64), (25, 50, 75), axis=0)
+    # Half of the rows alike makes the range 0 though the column varies: then take the deviation.
+    return middle, np.where(high > low, high - low, rows.std(axis=0, dtype=np.float64))
+
+
+def _none(rows: Float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return np.zeros(rows.shape[1]), np.ones(rows.shape[1])
+
+
+_STATISTICS = {"standard": _standard, "minmax": _minmax, "robust": _robust, "none": _none}

@@ -1,0 +1,85 @@
+"""From rows in the table's units to scores: scale a part, hand it to the network, go on.
+
+Memory grows with the part, not with the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.losses import Loss
+from aeanom.core.scaling import Scaler
+from aeanom.core.weights import Float
+
+__all__ = ["ScaledRows", "scale_rows", "scaled_parts", "score_rows"]
+
+ROWS_WORTH_A_THREAD = 8192
+
+
+class ScaledRows(NamedTuple):
+    """Rows as the network sees them.
+
+    `beyond` is what lay outside [0, 1] and was clipped away, for a loss that is only defined
+    there; None for the others.
+    """
+
+    rows: Float
+    beyond: Float | None
+
+
+def scale_rows(scaler: Scaler, loss: Loss, rows: Float, dtype: str) -> ScaledRows:
+    """Scale rows of shape (n, d) for a network of this dtype and loss.
+
+    Binary cross-entropy has no meaning for targets outside [0, 1] (it would call a value far
+    above the training range *less* odd), so such values are clipped. Their squared distance is
+    added to the score instead.
+    """
+    scaled = scaler.transform(rows, dtype)
+    if not loss.from_logits:
+        return ScaledRows(scaled, None)
+    inside = scaled.clip(0, 1)
+    return ScaledRows(inside, scaled - inside)
+
+
+def scaled_parts(
+    autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float
+) -> Iterator[tuple[slice, ScaledRows]]:
+    """Cut rows into parts of the size that the network likes, and scale one at a time."""
+    for part in _parts(0, len(rows), autoencoder.chunk_rows()):
+        yield part, scale_rows(scaler, loss, rows[part], autoencoder.dtype)
+
+
+def score_rows(
+    autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float
+) -> NDArray[np.float64]:
+    """Anomaly score of each row of shape (n, d): its reconstruction error after scaling."""
+    scores = np.empty(len(rows))
+    chunk = autoencoder.chunk_rows()
+
+    def score(whole: slice) -> None:
+        for part in _parts(whole.start, whole.stop, chunk):
+            scaled = scale_rows(scaler, loss, rows[part], autoencoder.dtype)
+            scores[part] = autoencoder.errors(scaled.rows, loss)
+            if scaled.beyond is not None:
+                scores[part] += np.square(scaled.beyond, dtype=np.float64).mean(axis=1)
+
+    threads = autoencoder.scoring_threads()
+    if threads == 1 or len(rows) < ROWS_WORTH_A_THREAD * threads:
+        score(slice(0, len(rows)))
+        return scores
+    # Cut at whole chunks: the parts are then the same ones as in a single thread.
+    share = -(-len(rows) // (threads * chunk)) * chunk
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(score, _parts(0, len(rows), share)):
+            pass
+    return scores
+
+
+def _parts(start: int, stop: int, size: int) -> Iterator[slice]:
+    return (slice(first, min(first + size, stop)) for first in range(start, stop, size))

@@ -1,0 +1,298 @@
+"""`Trainer`: the abstract trainer, and the one training loop.
+
+Epochs, validation, early stopping, callbacks, resuming and stopping on a non-finite loss are
+decided here, for every backend. A backend only does what the loop hands it: a segment of steps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from math import inf, isfinite
+from time import perf_counter
+from typing import Any
+
+from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.batches import Block, LossSum, Segment, epoch_batches, split
+from aeanom.core.callbacks import Callback, Progress
+from aeanom.core.history import History
+from aeanom.core.noise import segment_noise
+from aeanom.core.plan import TrainingPlan
+from aeanom.core.weights import Float, Weights
+from aeanom.errors import InvalidDataError, TrainingError
+
+__all__ = ["LoopState", "Trainer", "TrainerState"]
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """Weights and optimiser moments after `step` steps: canonical, on the host."""
+
+    step: int
+    weights: Weights
+    first_moment: Weights
+    second_moment: Weights
+
+
+@dataclass(frozen=True)
+class LoopState:
+    """All that a resumed fit needs; any backend can go on from it.
+
+    Attributes
+    ----------
+    epoch : int
+        Epochs done.
+    history : History
+    trainer : TrainerState
+    best_loss : float
+        Lowest validation loss so far, for early stopping.
+    best_weights : dict or None
+    waited : int
+        Epochs since `best_loss`.
+    """
+
+    epoch: int
+    history: History
+    trainer: TrainerState
+    best_loss: float = inf
+    best_weights: Weights | None = None
+    waited: int = 0
+
+
+@dataclass
+class _Loop:
+    """What the loop keeps while it runs; `best` is a snapshot token of the backend."""
+
+    history: History
+    best_loss: float = inf
+    best: Any = None
+    waited: int = 0
+
+
+class Trainer(ABC):
+    """Trains one autoencoder after one plan.
+
+    Parameters
+    ----------
+    autoencoder : Autoencoder
+        Its native network is trained in place.
+    plan : TrainingPlan
+    """
+
+    def __init__(self, autoencoder: Autoencoder, plan: TrainingPlan) -> None:
+        plan.loss.check(autoencoder.architecture)
+        self.autoencoder = autoencoder
+        self.plan = plan
+        self.step = 0
+        self._loop: _Loop | None = None
+
+    # What a backend writes.
+
+    @abstractmethod
+    def place(self, block: Block[Float]) -> Any:
+        """Copy a block to the device once; `run_steps` and `evaluate` take what this returns."""
+
+    @abstractmethod
+    def run_steps(self, placed: Any, segment: Segment) -> LossSum:
+        """Do the segment's steps and set `self.step` to the step after them.
+
+        Returns the row losses summed over the steps as they were taken.
+        """
+
+    @abstractmethod
+    def evaluate(self, placed: Any, schedules: Mapping[str, Float]) -> LossSum:
+        """Loss over all rows of a placed block; deterministic, nothing is dropped."""
+
+    @abstractmethod
+    def gradients(
+        self,
+        block: Block[Float],
+        row_weights: Float,
+        schedules: Mapping[str, Float],
+        noise: Mapping[str, Float] | None = None,
+    ) -> tuple[LossSum, Weights]:
+        """Gradients of the weighted *sum* of row losses, so that those of parts add up.
+
+        Parameters
+        ----------
+        block : Block of n rows
+        row_weights : ndarray of shape (n,)
+        schedules : mapping of str to ndarray
+            As in `Segment`, for one step.
+        noise : mapping of str to ndarray of shape (n, ...), optional
+            None means no noise.
+        """
+
+    @abstractmethod
+    def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
+        """Clip gradients (of the mean loss), then take one optimiser step with them."""
+
+    @abstractmethod
+    def state(self) -> TrainerState:
+        """Copy weights, moments and step to the host."""
+
+    @abstractmethod
+    def load_state(self, state: TrainerState) -> None:
+        """Copy a state in; it may come from another backend."""
+
+    @abstractmethod
+    def snapshot(self) -> Any:
+        """Copy the weights on the device; safe when training reuses their memory."""
+
+    @abstractmethod
+    def restore(self, token: Any) -> None:
+        """Put the weights of a snapshot back; the token stays good."""
+
+    # The loop.
+
+    def fit(
+        self,
+        train: Block[Float],
+        validation: Block[Float] | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+        resume: LoopState | None = None,
+    ) -> History:
+        """Train after the plan.
+
+        Parameters
+        ----------
+        train : Block
+        validation : Block, optional
+            Evaluated after each epoch; with `plan.patience`, early stopping watches it and the
+            best weights are restored at the end.
+        callbacks : sequence of callable
+            Called after each epoch with a `Progress`; True ends the training.
+        resume : LoopState, optional
+            Where to go on; `plan.epochs` counts from the very start.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        TrainingError
+            If a loss is not finite.
+        """
+        if train.n_rows == 0 or (validation is not None and validation.n_rows == 0):
+            raise InvalidDataError("there are no rows to train on or to validate with")
+        self._loop = loop = self._start(resume)
+        placed = self.place(train)
+        placed_validation = None if validation is None else self.place(validation)
+        history = loop.history
+        for epoch in range(history.epochs, self.plan.epochs):
+            started = perf_counter()
+            loss = self._train_epoch(placed, train.n_rows, epoch)
+            self._check_finite(loss, "training", epoch)
+            if placed_validation is not None:
+                evaluated = self.evaluate(placed_validation, self.plan.schedules(self.step, 1))
+                history.validation_loss.append(evaluated.mean())
+                self._check_finite(history.validation_loss[-1], "validation", epoch)
+            history.loss.append(loss)
+            history.seconds.append(perf_counter() - started)
+            history.steps = self.step
+            if self._watch(loop):
+                history.stopped_by = "early_stopping"
+            if self._call(callbacks, history):
+                history.stopped_by = "callback"
+            if history.stopped_by != "epochs":
+                break
+        if loop.best is not None:
+            self.restore(loop.best)
+        return history
+
+    def loop_state(self) -> LoopState:
+        """Return all that a resumed fit needs, as of the last epoch done."""
+        loop = self._loop or self._start(None)
+        best_weights = None
+        if loop.best is not None:
+            current = self.snapshot()
+            self.restore(loop.best)
+            best_weights = self.autoencoder.weights()
+            self.restore(current)
+        return LoopState(
+            epoch=loop.history.epochs,
+            history=deepcopy(loop.history),
+            trainer=self.state(),
+            best_loss=loop.best_loss,
+            best_weights=best_weights,
+            waited=loop.waited,
+        )
+
+    def _start(self, resume: LoopState | None) -> _Loop:
+        if resume is None:
+            return _Loop(History(seed=self.plan.seed))
+        history = deepcopy(resume.history)
+        history.stopped_by = "epochs"
+        loop = _Loop(history, best_loss=resume.best_loss, waited=resume.waited)
+        if resume.best_weights is not None:
+            self.autoencoder.load_weights(resume.best_weights)
+            loop.best = self.snapshot()
+        self.load_state(resume.trainer)
+        return loop
+
+    def _train_epoch(self, placed: Any, n_rows: int, epoch: int) -> float:
+        plan = self.plan
+        order, row_weight = epoch_batches(
+            n_rows, plan.batch_size, seed=plan.seed, epoch=epoch, shuffle=plan.shuffle
+        )
+        sums = []
+        for part in split(len(order)):
+            steps = part.stop - part.start
+            segment = Segment(
+                first_step=self.step,
+                steps=steps,
+                order=order[part],
+                row_weight=row_weight[part],
+                schedules=plan.schedules(self.step, steps),
+                noise=self._shared_noise(steps, order.shape[1]),
+            )
+            sums.append(self.run_steps(placed, segment))
+        # Only now is the device waited for: once an epoch.
+        return sum(float(part.total) for part in sums) / sum(float(part.weight) for part in sums)
+
+    def _shared_noise(self, steps: int, batch: int) -> Mapping[str, Float] | None:
+        if self.plan.noise == "native":
+            return None
+        autoencoder = self.autoencoder
+        return segment_noise(
+            autoencoder.architecture, self.plan.seed, self.step, steps, batch, autoencoder.dtype
+        )
+
+    def _watch(self, loop: _Loop) -> bool:
+        """Keep the best weights; return whether patience is used up."""
+        if self.plan.patience is None or not loop.history.validation_loss:
+            return False
+        current = loop.history.validation_loss[-1]
+        if current < loop.best_loss - self.plan.min_delta:
+            loop.best_loss, loop.waited = current, 0
+            loop.best = self.snapshot()
+            loop.history.best_epoch = loop.history.epochs
+            return False
+        loop.waited += 1
+        return loop.waited >= self.plan.patience
+
+    def _call(self, callbacks: Sequence[Callback], history: History) -> bool:
+        progress = Progress(
+            epoch=history.epochs,
+            epochs=self.plan.epochs,
+            loss=history.loss[-1],
+            validation_loss=history.validation_loss[-1] if history.validation_loss else None,
+            seconds=history.seconds[-1],
+            history=history,
+            weights=self.autoencoder.weights,
+        )
+        # All of them first, then any(...): every callback hears of every epoch.
+        answers = [callback(progress) for callback in callbacks]
+        return any(answer is True for answer in answers)
+
+    def _check_finite(self, loss: float, which: str, epoch: int) -> None:
+        if not isfinite(loss):
+            raise TrainingError(
+                f"the {which} loss is {loss} after epoch {epoch + 1}: training diverged. Use a "
+                f"smaller learning_rate than {self.plan.learning_rate}, clip gradients "
+                "(Adam(clip_norm=1.0)), or look for extreme values in the rows"
+            )

@@ -1,0 +1,32 @@
+"""Tables and images in, float arrays out.
+
+`tables.py` reads and writes CSV and Parquet, `images.py` IDX files and Fashion-MNIST, and
+`datasets.py` has small labelled sets for demonstrations. Importing this package imports NumPy and
+nothing heavier; pyarrow and scikit-learn are loaded by the functions that need them.
+"""
+
+from aeanom.data.datasets import (
+    LabelledTable,
+    breast_cancer,
+    digits,
+    pytorch_tutorial_rows,
+    train_test_split_normal,
+)
+from aeanom.data.images import CLASS_NAMES, FashionMNIST, fashion_mnist, read_idx
+from aeanom.data.tables import Table, is_anomaly_label, read_table, write_scored
+
+__all__ = [
+    "CLASS_NAMES",
+    "FashionMNIST",
+    "LabelledTable",
+    "Table",
+    "breast_cancer",
+    "digits",
+    "fashion_mnist",
+    "is_anomaly_label",
+    "pytorch_tutorial_rows",
+    "read_idx",
+    "read_table",
+    "train_test_split_normal",
+    "write_scored",
+]

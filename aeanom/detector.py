@@ -1,0 +1,485 @@
+"""`AnomalyDetector`: the scikit-learn estimator, and the front door of the library.
+
+It turns settings and rows into a plan, has a backend's trainer carry it out, and keeps what comes
+of it as an `AnomalyModel`, which does all the scoring.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from math import ceil, floor, log2
+from numbers import Integral, Real
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+
+from aeanom import __version__
+from aeanom.architectures import Architecture, for_table
+from aeanom.core.backend import Backend
+from aeanom.core.batches import Block
+from aeanom.core.callbacks import Callback, PrintProgress
+from aeanom.core.history import History
+from aeanom.core.initializers import initial_weights
+from aeanom.core.losses import Loss, loss_from
+from aeanom.core.optimizers import Adam, optimizer_from
+from aeanom.core.plan import TrainingPlan
+from aeanom.core.registry import resolve_backend
+from aeanom.core.rows import as_rows, check_names, column_names
+from aeanom.core.scaling import Scaler
+from aeanom.core.scoring import scale_rows, score_rows
+from aeanom.core.weights import Float
+from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError
+from aeanom.explain import Explanation
+from aeanom.model import AnomalyModel, fit_threshold
+from aeanom.thresholds import Threshold, resolve
+
+__all__ = ["AnomalyDetector"]
+
+MOST_CALIBRATION_ROWS = 10_000
+LEAST_ROWS_TO_VALIDATE = 200
+PATIENCE = 10
+_SPLIT_STREAM = 0x05
+
+
+class AnomalyDetector(OutlierMixin, BaseEstimator):
+    """Find odd rows of a table with an autoencoder.
+
+    A network learns to return rows through a narrow middle; a row that it cannot return well is
+    odd. Its reconstruction error is its anomaly score, and a threshold on the score decides.
+
+    Parameters
+    ----------
+    backend : str or Backend, default="auto"
+        `"numpy"`, `"torch"`, `"jax"`, `"tensorflow"` or a plug-in's name. `"auto"` is the first
+        installed of numpy, jax, torch, tensorflow.
+    architecture : "auto" or Architecture, default="auto"
+        The network; `"auto"` is `architectures.for_table(d)`, one hidden layer sized by the
+        columns.
+    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
+        What is trained for, and the score.
+    optimizer : "adam" or Adam, default="adam"
+    learning_rate : float, default=1e-3
+    batch_size : int or "auto", default="auto"
+        `"auto"` is 2^⌊log2(n / 64)⌋ within [32, 1024].
+    epochs : int or "auto", default="auto"
+        `"auto"` is ⌈4000 / steps an epoch⌉ within [10, 200], and stops early after 10 epochs
+        without a better validation loss. A number trains exactly so many.
+    validation_fraction : float or "auto", default="auto"
+        Share of the rows that watch the training. `"auto"` is 0.1, none under 200 rows.
+    calibration_fraction : float, default=0.2
+        Share of the rows kept out of training to calibrate the threshold, at most 10,000. Only
+        for thresholds that need them (the conformal default); the others train on every row.
+    threshold : "auto", str or Threshold, default="auto"
+        `"auto"` is `thresholds.Conformal(false_positive_rate)`.
+    false_positive_rate : float, default=0.05
+        Share of normal rows that may be flagged, in expectation.
+    contamination : float or "auto", default="auto"
+        scikit-learn's meaning: that share of the training rows themselves is flagged, and nothing
+        is held out. Excludes any other threshold.
+    scaler : {"auto", "standard", "minmax", "robust"} or None, default="auto"
+        `"auto"` is min-max if the network ends in a sigmoid, else standard.
+    dtype : {"float32", "float64"}, default="float32"
+    device : str, default="auto"
+        `"auto"` is the CPU; `"cuda"` asks for a GPU.
+    random_state : int, RandomState or None, default=None
+        Decides splits, initial weights, batches and noise. None draws a seed and keeps it in
+        `history_.seed`.
+    callbacks : sequence of callable, optional
+        Each is called with a `aeanom.core.Progress` after an epoch; True ends the training.
+    verbose : int, default=0
+        0 is silent, 1 prints about ten lines, 2 prints every epoch, to standard error.
+
+    Attributes
+    ----------
+    model_ : AnomalyModel
+        What scores, explains and is saved; needs no framework.
+    threshold_ : float
+        A row is an anomaly if its score is strictly greater.
+    offset_ : float
+        `-threshold_`: `decision_function` is `score_samples` minus this.
+    history_ : History
+        Losses by epoch, seed, how training ended.
+    backend_ : str
+        The backend that trained.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Only if `X` had string column names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aeanom import AnomalyDetector
+    >>> X = np.random.default_rng(0).normal(size=(500, 4))
+    >>> detector = AnomalyDetector(backend="numpy", random_state=0).fit(X)
+    >>> detector.is_anomaly([[0, 0, 0, 0], [9, -9, 9, -9]])
+    array([False,  True])
+    """
+
+    def __init__(
+        self,
+        *,
+        backend: str | Backend = "auto",
+        architecture: str | Architecture = "auto",
+        loss: str | Loss = "mse",
+        optimizer: str | Adam = "adam",
+        learning_rate: float = 1e-3,
+        batch_size: int | str = "auto",
+        epochs: int | str = "auto",
+        validation_fraction: float | str = "auto",
+        calibration_fraction: float = 0.2,
+        threshold: str | Threshold = "auto",
+        false_positive_rate: float = 0.05,
+        contamination: float | str = "auto",
+        scaler: str | None = "auto",
+        dtype: str = "float32",
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        callbacks: Sequence[Callback] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.backend = backend
+        self.architecture = architecture
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.validation_fraction = validation_fraction
+        self.calibration_fraction = calibration_fraction
+        self.threshold = threshold
+        self.false_positive_rate = false_positive_rate
+        self.contamination = contamination
+        self.scaler = scaler
+        self.dtype = dtype
+        self.device = device
+        self.random_state = random_state
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def fit(
+        self, X: Any, y: Any = None, *, validation: Any = None, calibration: Any = None
+    ) -> Self:
+        """Train on mostly normal rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+        y : ignored
+            Only there because scikit-learn's tools pass it.
+        validation, calibration : array-like or DataFrame, optional
+            Own rows for early stopping and for the threshold, instead of random shares of `X`:
+            later rows, for data with an order in time. Both should be normal.
+
+        Returns
+        -------
+        AnomalyDetector
+            Itself. If anything fails, an earlier fit is left as it was.
+
+        Raises
+        ------
+        InvalidDataError, InvalidParameterError, ArchitectureError, BackendError, TrainingError
+            See `aeanom.errors`.
+        """
+        rows = as_rows(X, caller="AnomalyDetector", minimum=2)
+        own_validation = self._own_rows(validation, X, rows.shape[1], "validation")
+        own_calibration = self._own_rows(calibration, X, rows.shape[1], "calibration")
+
+        threshold = resolve(self.threshold, self.false_positive_rate, self.contamination)
+        loss = loss_from(self.loss)
+        architecture = self._architecture(rows.shape[1])
+        loss.check(architecture)
+        _check_dtype(self.dtype)
+        backend = resolve_backend(self.backend, architecture)
+        device = backend.choose_device(self.device)
+        seed = self._seed()
+
+        split = self._split(
+            len(rows),
+            seed,
+            calibrates=threshold.sample == "calibration" and own_calibration is None,
+            validates=own_validation is None,
+        )
+        validation_rows = rows[split.validation] if own_validation is None else own_validation
+        calibration_rows = rows[split.calibration] if own_calibration is None else own_calibration
+        training_rows = rows[split.training]
+        names = column_names(X)
+        scaler = Scaler.fit(self._scaler_kind(architecture), training_rows, names)
+        plan = self._plan(loss, len(training_rows), len(validation_rows), seed)
+
+        weights = initial_weights(architecture, seed, self.dtype)
+        autoencoder = backend.autoencoder(architecture, weights, dtype=self.dtype, device=device)
+        history = backend.trainer(autoencoder, plan).fit(
+            Block(scale_rows(scaler, loss, training_rows, self.dtype).rows),
+            Block(scale_rows(scaler, loss, validation_rows, self.dtype).rows)
+            if len(validation_rows)
+            else None,
+            callbacks=self._callbacks(plan.epochs),
+        )
+
+        # In the rows' own order, so that their scores come out of `predict` bit for bit again.
+        fitted_rows = rows[np.sort(np.concatenate([split.training, split.validation]))]
+        training_scores = np.sort(score_rows(autoencoder, scaler, loss, fitted_rows))
+        calibration_scores = np.sort(score_rows(autoencoder, scaler, loss, calibration_rows))
+        model = AnomalyModel(
+            architecture=architecture,
+            weights=autoencoder.weights(),
+            scaler=scaler,
+            loss=loss,
+            threshold=fit_threshold(threshold, training_scores, calibration_scores, self.dtype),
+            training_scores=training_scores,
+            calibration_scores=calibration_scores,
+            feature_names=names,
+            history=history,
+            provenance={
+                "aeanom": __version__,
+                "backend": backend.name,
+                "device": device,
+                "rows": {
+                    "training": len(training_rows),
+                    "validation": len(validation_rows),
+                    "calibration": len(calibration_rows),
+                },
+                "optimizer": plan.optimizer.to_dict(),
+                "learning_rate": plan.learning_rate,
+                "batch_size": plan.batch_size,
+            },
+            backend=backend.name,
+            device=device,
+        )
+        return self._keep(model)
+
+    def calibrate(self, X: Any) -> Self:
+        """Fit the threshold to new normal rows; nothing is trained.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Normal rows that the network was not trained on.
+        """
+        return self._keep(self._fitted().calibrate(X))
+
+    def anomaly_score(self, X: Any) -> NDArray[np.float64]:
+        """Score rows, shape (n,): the higher, the more anomalous."""
+        return self._fitted().anomaly_score(X)
+
+    def is_anomaly(self, X: Any) -> NDArray[np.bool_]:
+        """Return whether each row's score is strictly above `threshold_`."""
+        return self._fitted().is_anomaly(X)
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return +1 for a normal row and -1 for an anomaly."""
+        return self._fitted().predict(X)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return `threshold_` minus score: negative for anomalies."""
+        return self._fitted().decision_function(X)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return the negative score: the lower, the more anomalous."""
+        return self._fitted().score_samples(X)
+
+    def p_values(self, X: Any) -> NDArray[np.float64]:
+        """Share of normal rows at least as odd as each row; see `AnomalyModel.p_values`."""
+        return self._fitted().p_values(X)
+
+    def explain(self, X: Any) -> Explanation:
+        """Spread each row's score over its features."""
+        return self._fitted().explain(X)
+
+    def reconstruct(self, X: Any) -> NDArray[np.float64]:
+        """Return what the network makes of each row, in the table's units."""
+        return self._fitted().reconstruct(X)
+
+    def encode(self, X: Any) -> Float:
+        """Return each row's latent."""
+        return self._fitted().encode(X)
+
+    def decode(self, Z: Any) -> NDArray[np.float64]:
+        """Return the rows that latents stand for, in the table's units."""
+        return self._fitted().decode(Z)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a `.aeanom` file; see `aeanom.load`."""
+        self._fitted().save(path)
+
+    @property
+    def threshold_(self) -> float:
+        """A row is an anomaly if its score is strictly greater."""
+        return self._fitted().threshold.value
+
+    @property
+    def offset_(self) -> float:
+        """`-threshold_`."""
+        return -self.threshold_
+
+    @property
+    def history_(self) -> History:
+        """Losses by epoch, seed, how training ended."""
+        return self._fitted().history
+
+    @property
+    def backend_(self) -> str:
+        """The backend in use."""
+        return self._fitted().backend
+
+    @classmethod
+    def from_model(cls, model: AnomalyModel) -> Self:
+        """Wrap a model, one loaded from a file perhaps, as a fitted estimator."""
+        detector = cls(
+            backend=model.backend,
+            architecture=model.architecture,
+            loss=model.loss,
+            threshold=model.threshold.threshold,
+            scaler=None if model.scaler.kind == "none" else model.scaler.kind,
+            dtype=model.dtype,
+            device=model.device,
+        )
+        return detector._keep(model)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _fitted(self) -> AnomalyModel:
+        if not hasattr(self, "model_"):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with "
+                "appropriate arguments before using this estimator."
+            )
+        return self.model_
+
+    def _keep(self, model: AnomalyModel) -> Self:
+        self.model_ = model
+        self.n_features_in_ = model.n_features
+        if model.feature_names is not None:
+            self.feature_names_in_ = np.array(model.feature_names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
+
+    def _own_rows(self, own: Any, X: Any, n_features: int, which: str) -> Float | None:
+        if own is None:
+            return None
+        check_names(own, column_names(X), f"AnomalyDetector ({which} rows)")
+        return as_rows(own, caller=f"AnomalyDetector ({which} rows)", n_features=n_features)
+
+    def _architecture(self, n_features: int) -> Architecture:
+        if isinstance(self.architecture, str) and self.architecture == "auto":
+            return for_table(n_features)
+        if not isinstance(self.architecture, Architecture):
+            raise InvalidParameterError(
+                "architecture must be 'auto' or an Architecture such as "
+                f"architectures.dense({n_features}), got {self.architecture!r}"
+            )
+        if self.architecture.input_shape != (n_features,):
+            raise ArchitectureError(
+                f"the architecture takes rows of shape {self.architecture.input_shape}, X has "
+                f"{n_features} features"
+            )
+        return self.architecture
+
+    def _scaler_kind(self, architecture: Architecture) -> str:
+        if self.scaler is None:
+            return "none"
+        if self.scaler == "auto":
+            return "minmax" if architecture.output_activation == "sigmoid" else "standard"
+        return self.scaler
+
+    def _seed(self) -> int:
+        state = self.random_state
+        if state is None:
+            return int(np.random.SeedSequence().generate_state(1)[0])
+        if isinstance(state, np.random.RandomState):
+            return int(state.randint(2**31 - 1))
+        if isinstance(state, Integral) and not isinstance(state, bool) and state >= 0:
+            return int(state)
+        raise InvalidParameterError(
+            f"random_state must be None, a whole number of at least 0 or a RandomState, "
+            f"got {state!r}"
+        )
+
+    def _split(self, n: int, seed: int, *, calibrates: bool, validates: bool) -> Split:
+        """Which rows train, validate and calibrate: a function of the seed and their number."""
+        n_calibration = n_validation = 0
+        fraction = _fraction("calibration_fraction", self.calibration_fraction)
+        if calibrates:
+            # At least one row of each kind: a threshold from one row says so in its warning.
+            n_calibration = min(max(round(fraction * n), 1), MOST_CALIBRATION_ROWS, n - 1)
+        if validates:
+            automatic = 0.1 if n >= LEAST_ROWS_TO_VALIDATE else 0.0
+            fraction = (
+                automatic
+                if self.validation_fraction == "auto"
+                else _fraction("validation_fraction", self.validation_fraction)
+            )
+            n_validation = min(round(fraction * (n - n_calibration)), n - n_calibration - 1)
+        sequence = np.random.SeedSequence(seed, spawn_key=(_SPLIT_STREAM,))
+        order = np.random.default_rng(sequence).permutation(n)
+        held_out = n_calibration + n_validation
+        return Split(
+            training=np.sort(order[held_out:]),
+            validation=order[n_calibration:held_out],
+            calibration=order[:n_calibration],
+        )
+
+    def _plan(self, loss: Loss, n_training: int, n_validation: int, seed: int) -> TrainingPlan:
+        if not (isinstance(self.learning_rate, Real) and not isinstance(self.learning_rate, bool)):
+            raise InvalidParameterError(
+                f"learning_rate must be a positive number, got {self.learning_rate!r}"
+            )
+        automatic_batch = int(np.clip(2 ** floor(log2(max(n_training / 64, 1))), 32, 1024))
+        batch_size = _whole_number("batch_size", self.batch_size, automatic_batch)
+        automatic_epochs = int(np.clip(ceil(4000 / ceil(n_training / batch_size)), 10, 200))
+        stops_early = self.epochs == "auto" and n_validation > 0
+        return TrainingPlan(
+            loss=loss,
+            optimizer=optimizer_from(self.optimizer),
+            learning_rate=float(self.learning_rate),
+            batch_size=batch_size,
+            epochs=_whole_number("epochs", self.epochs, automatic_epochs),
+            seed=seed,
+            patience=PATIENCE if stops_early else None,
+        )
+
+    def _callbacks(self, epochs: int) -> list[Callback]:
+        callbacks = list(self.callbacks or ())
+        for callback in callbacks:
+            if not callable(callback):
+                raise InvalidParameterError(
+                    f"callbacks must be callables that take a Progress, got {callback!r}"
+                )
+        if self.verbose:
+            every = 1 if self.verbose > 1 else max(epochs // 10, 1)
+            callbacks.append(PrintProgress(every))
+        return callbacks
+
+
+class Split(NamedTuple):
+    """Row indices of a random split."""
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    calibration: NDArray[np.int64]
+
+
+def _fraction(name: str, value: Any) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < 1:
+        return float(value)
+    raise InvalidParameterError(f"{name} must be a number in [0, 1), got {value!r}")
+
+
+def _whole_number(name: str, value: Any, automatic: int) -> int:
+    if isinstance(value, str) and value == "auto":
+        return automatic
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
+        return int(value)
+    raise InvalidParameterError(
+        f"{name} must be 'auto' or a whole number of at least 1, got {value!r}"
+    )
+
+
+def _check_dtype(dtype: Any) -> None:
+    if dtype not in ("float32", "float64"):
+        raise InvalidParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

@@ -1,0 +1,405 @@
+"""`AnomalyModel`: what a fit leaves behind. It scores, explains and is saved without a framework.
+
+With the NumPy backend it needs NumPy and safetensors and nothing else. `detector.py` makes one;
+`aeanom.load` reads one from a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aeanom.architectures import Architecture
+from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.history import History
+from aeanom.core.losses import Loss, elementwise_loss
+from aeanom.core.registry import get_backend, resolve_backend
+from aeanom.core.rows import as_rows, check_names
+from aeanom.core.scaling import Scaler
+from aeanom.core.scoring import ScaledRows, scaled_parts, score_rows
+from aeanom.core.weights import Float, Weights, check_weights
+from aeanom.errors import InvalidParameterError, ModelFileError
+from aeanom.explain import Explanation
+from aeanom.storage import TensorSpecs, read_model_file, write_model_file
+from aeanom.thresholds import FittedThreshold, Threshold, p_values
+
+__all__ = ["AnomalyModel", "load"]
+
+
+@dataclass(frozen=True, eq=False)
+class AnomalyModel:
+    """A trained network with its scaling, its threshold and the scores behind the threshold.
+
+    Immutable: the `with_...` methods return another model that shares the arrays.
+
+    Attributes
+    ----------
+    architecture : Architecture
+    weights : dict of str to ndarray
+        By canonical name, in the network's dtype.
+    scaler : Scaler
+    loss : Loss
+        What the network was trained with; its value for a row is the row's score.
+    threshold : FittedThreshold
+    training_scores, calibration_scores : float64 ndarray
+        Sorted scores of the rows that trained (validation rows included), and of those held out
+        for calibration (may be empty).
+    feature_names : tuple of str or None
+        Columns, if the fit was given names.
+    history : History
+        The course of the training.
+    provenance : dict
+        Versions, backend, settings and row counts of the fit; JSON-able.
+    backend : str
+        Name of the backend that computes.
+    device : str
+    """
+
+    architecture: Architecture
+    weights: Weights
+    scaler: Scaler
+    loss: Loss
+    threshold: FittedThreshold
+    training_scores: NDArray[np.float64]
+    calibration_scores: NDArray[np.float64]
+    feature_names: tuple[str, ...] | None = None
+    history: History = field(default_factory=History)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    backend: str = "numpy"
+    device: str = "auto"
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return self.architecture.input_shape[0]
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns, or "feature 0" and so on."""
+        return self.feature_names or tuple(f"feature {index}" for index in range(self.n_features))
+
+    @property
+    def dtype(self) -> str:
+        """Precision that the network computes in."""
+        return next(iter(self.weights.values())).dtype.name
+
+    # Scoring.
+
+    def anomaly_score(self, X: Any) -> NDArray[np.float64]:
+        """Score rows: the higher, the more anomalous.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+
+        Returns
+        -------
+        float64 ndarray of shape (n,)
+            Reconstruction error of each scaled row, in the units of the loss.
+
+        Raises
+        ------
+        InvalidDataError
+            If the rows cannot be used; see `aeanom.core.rows.as_rows`.
+        """
+        return self._score(self._rows(X))
+
+    def is_anomaly(self, X: Any) -> NDArray[np.bool_]:
+        """Return whether each row's score is strictly above the threshold."""
+        return self.threshold.exceeds(self.anomaly_score(X))
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Return scikit-learn's labels: +1 for a normal row, -1 for an anomaly."""
+        return np.where(self.is_anomaly(X), -1, 1)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return threshold minus score, as scikit-learn has it: negative for anomalies."""
+        return self.threshold.value - self.anomaly_score(X)
+
+    def score_samples(self, X: Any) -> NDArray[np.float64]:
+        """Return the negative score, as scikit-learn has it: the lower, the more anomalous."""
+        return -self.anomaly_score(X)
+
+    def p_values(self, X: Any) -> NDArray[np.float64]:
+        """Share of normal rows that are at least this odd, of shape (n,), in (0, 1].
+
+        Conformal p-values, `(1 + #{calibration score ≥ score}) / (n + 1)`. Without calibration
+        rows the training scores stand in, and the values are too small for new rows.
+        """
+        sample = self.calibration_scores if len(self.calibration_scores) else self.training_scores
+        return p_values(self.anomaly_score(X), sample)
+
+    def explain(self, X: Any) -> Explanation:
+        """Spread each row's score over its features.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+
+        Returns
+        -------
+        Explanation
+            Expected and seen values, shares and contributions that add up to the score.
+        """
+        rows = self._rows(X)
+        errors = np.empty(rows.shape)
+        expected = np.empty(rows.shape)
+        for part, scaled in self._parts(rows):
+            reconstruction = self.autoencoder.reconstruct(scaled.rows)
+            errors[part] = elementwise_loss(
+                self.loss, reconstruction.astype(np.float64), scaled.rows.astype(np.float64)
+            )
+            if scaled.beyond is not None:
+                errors[part] += np.square(scaled.beyond)
+            expected[part] = self.scaler.inverse(reconstruction)
+        seen = rows.astype(np.float64)
+        return Explanation.from_errors(self.features, self._score(rows), errors, expected, seen)
+
+    def reconstruct(self, X: Any) -> NDArray[np.float64]:
+        """Return what the network makes of each row, of shape (n, d), in the table's units."""
+        rows = self._rows(X)
+        result = np.empty(rows.shape)
+        for part, scaled in self._parts(rows):
+            result[part] = self.scaler.inverse(self.autoencoder.reconstruct(scaled.rows))
+        return result
+
+    def encode(self, X: Any) -> Float:
+        """Return each row's latent, of shape (n, latent_dim), in the network's dtype."""
+        rows = self._rows(X)
+        result = np.empty((len(rows), *self.architecture.latent_shape), self.dtype)
+        for part, scaled in self._parts(rows):
+            result[part] = self.autoencoder.encode(scaled.rows)
+        return result
+
+    def decode(self, Z: Any) -> NDArray[np.float64]:
+        """Return the rows that latents of shape (n, latent_dim) stand for, in the table's units."""
+        n_latent = self.architecture.latent_shape[0]
+        latents = as_rows(Z, caller="AnomalyModel.decode", n_features=n_latent)
+        return self.scaler.inverse(self.autoencoder.decode(latents))
+
+    @cached_property
+    def autoencoder(self) -> Autoencoder:
+        """The network in this model's backend, built when it is first needed."""
+        backend = get_backend(self.backend)
+        device = backend.choose_device(self.device)
+        return backend.autoencoder(self.architecture, self.weights, dtype=self.dtype, device=device)
+
+    def native(self) -> Any:
+        """Return the backend's own module, such as a `torch.nn.Module`."""
+        return self.autoencoder.native()
+
+    # Other models from this one.
+
+    def with_backend(self, backend: str, device: str = "auto") -> AnomalyModel:
+        """Return the same model, computed by another backend.
+
+        Raises
+        ------
+        BackendError
+            If the backend is unknown, not installed, or cannot run the network.
+        """
+        made = resolve_backend(backend, self.architecture)
+        made.check(self.architecture, self.dtype)
+        made.choose_device(device)
+        return replace(self, backend=made.name, device=device)
+
+    def with_threshold(self, threshold: Threshold) -> AnomalyModel:
+        """Return the same model with another threshold, without training or scoring anything.
+
+        It is fitted on the calibration scores where there are any, else on the training scores;
+        `Contamination` always takes the training scores, `Conformal` only calibration scores.
+
+        Raises
+        ------
+        InvalidParameterError
+            For `Conformal` where no rows were held out: call `calibrate` with some.
+        """
+        if not isinstance(threshold, Threshold):
+            raise InvalidParameterError(
+                f"threshold must be a description such as thresholds.Quantile(0.99), "
+                f"got {threshold!r}"
+            )
+        fitted = fit_threshold(threshold, self.training_scores, self.calibration_scores, self.dtype)
+        return replace(self, threshold=fitted)
+
+    def calibrate(self, X: Any, threshold: Threshold | None = None) -> AnomalyModel:
+        """Return the same model with its threshold fitted to new normal rows; nothing is trained.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d)
+            Normal rows that the network was not trained on. Their scores become the model's
+            calibration scores.
+        threshold : Threshold, optional
+            Another kind of threshold than the present one.
+        """
+        scores = np.sort(self.anomaly_score(X))
+        description = self.threshold.threshold if threshold is None else threshold
+        precision: Any = self.dtype
+        fitted = description.fit(scores, precision=precision, sample="calibration")
+        return replace(self, threshold=fitted, calibration_scores=scores)
+
+    # Files and words.
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a `.aeanom` file, whole or not at all.
+
+        Any backend on any machine can load it; see `aeanom.load`.
+        """
+        manifest = {
+            "architecture": self.architecture.to_dict(),
+            "dtype": self.dtype,
+            "loss": self.loss.to_dict(),
+            "scaler": self.scaler.kind,
+            "threshold": self.threshold.to_dict(),
+            "feature_names": self.feature_names and list(self.feature_names),
+            "history": self.history.to_dict(),
+            "provenance": dict(self.provenance),
+            "backend": self.backend,
+        }
+        tensors = {f"weights/{name}": array for name, array in self.weights.items()}
+        tensors |= {
+            "scaler/center": self.scaler.center,
+            "scaler/scale": self.scaler.scale,
+            "scores/training": self.training_scores,
+            "scores/calibration": self.calibration_scores,
+        }
+        write_model_file(path, manifest, tensors)
+
+    def summary(self) -> str:
+        """Return what the model is, in a few lines of plain text."""
+        counts = ", ".join(
+            f"{count:,} {name}" for name, count in self.provenance.get("rows", {}).items() if count
+        )
+        lines = [
+            f"AnomalyModel on {self.n_features} features, {self.dtype}, backend {self.backend}",
+            self.architecture.summary(),
+            f"trained by      {self.provenance.get('backend', 'unknown')}, "
+            f"{self.history.epochs} epochs ({self.history.stopped_by}), seed {self.history.seed}",
+            f"rows            {counts or 'unknown'}",
+            f"scaler          {self.scaler.kind}",
+            f"loss            {self.loss.name}"
+            + (f", {self.history.loss[-1]:.6g} after the last epoch" if self.history.loss else ""),
+            f"threshold       {self.threshold.value:.6g}",
+            f"                {self.threshold.describe()}",
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return (
+            f"<AnomalyModel: {self.n_features} features, "
+            f"{self.architecture.n_parameters:,} parameters, {self.dtype}, "
+            f"backend {self.backend!r}, threshold {self.threshold.value:.4g}>"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The network is built again from the weights: a framework's objects are not pickled.
+        return {name: value for name, value in self.__dict__.items() if name != "autoencoder"}
+
+    def _rows(self, X: Any) -> Float:
+        check_names(X, self.feature_names, type(self).__name__)
+        return as_rows(
+            X,
+            caller=type(self).__name__,
+            n_features=self.n_features,
+            names=self.feature_names,
+        )
+
+    def _parts(self, rows: Float) -> Iterator[tuple[slice, ScaledRows]]:
+        return scaled_parts(self.autoencoder, self.scaler, self.loss, rows)
+
+    def _score(self, rows: Float) -> NDArray[np.float64]:
+        return score_rows(self.autoencoder, self.scaler, self.loss, rows)
+
+
+def fit_threshold(
+    threshold: Threshold,
+    training_scores: NDArray[np.float64],
+    calibration_scores: NDArray[np.float64],
+    dtype: str,
+) -> FittedThreshold:
+    """Fit a threshold on the sample that it wants; see `AnomalyModel.with_threshold`."""
+    if threshold.sample == "calibration" and len(calibration_scores) == 0:
+        raise InvalidParameterError(
+            f"{threshold!r} needs the scores of rows that were held out, and this fit held none "
+            "out. Fit with threshold='auto', or fit the threshold to new normal rows with "
+            "calibrate(X_normal, threshold=...)"
+        )
+    held_out = threshold.sample != "training" and len(calibration_scores) > 0
+    name, scores = (
+        ("calibration", calibration_scores) if held_out else ("training", training_scores)
+    )
+    precision: Any = dtype
+    return threshold.fit(scores, precision=precision, sample=name)
+
+
+def load(path: str | os.PathLike[str], backend: str = "auto", device: str = "auto") -> AnomalyModel:
+    """Read a model from a `.aeanom` file.
+
+    Parameters
+    ----------
+    path : path-like
+    backend : str
+        Who computes; it need not be the backend that trained. `"auto"` takes the first installed
+        of a fixed order, which for tables begins with NumPy.
+    device : str
+
+    Returns
+    -------
+    AnomalyModel
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFileError
+        If it is not a model file, is damaged, or was made by a newer version.
+    BackendError
+        If the backend is unknown, not installed, or cannot run the network.
+    """
+    manifest, tensors = read_model_file(path, _expected_tensors)
+    try:
+        architecture = Architecture.from_dict(manifest["architecture"])
+        weights = {name: tensors[f"weights/{name}"] for name in _shapes(architecture)}
+        names = manifest["feature_names"]
+        model = AnomalyModel(
+            architecture=architecture,
+            weights=check_weights(architecture, weights, manifest["dtype"]),
+            scaler=Scaler(manifest["scaler"], tensors["scaler/center"], tensors["scaler/scale"]),
+            loss=Loss.from_dict(manifest["loss"]),
+            threshold=FittedThreshold.from_dict(manifest["threshold"]),
+            training_scores=tensors["scores/training"],
+            calibration_scores=tensors["scores/calibration"],
+            feature_names=None if names is None else tuple(names),
+            history=History.from_dict(manifest["history"]),
+            provenance=manifest["provenance"],
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{os.fspath(path)}: not a usable model: {error}") from error
+    return model.with_backend(backend, device)
+
+
+def _shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    return {parameter.name: parameter.shape for parameter in architecture.parameters}
+
+
+def _expected_tensors(manifest: Mapping[str, Any]) -> TensorSpecs:
+    """Names, dtypes and shapes that follow from the manifest: checked before anything is read."""
+    architecture = Architecture.from_dict(manifest["architecture"])
+    specs: dict[str, tuple[str, tuple[int | None, ...]]] = {
+        f"weights/{name}": (manifest["dtype"], shape)
+        for name, shape in _shapes(architecture).items()
+    }
+    n_features = architecture.input_shape[0]
+    return specs | {
+        "scaler/center": ("float64", (n_features,)),
+        "scaler/scale": ("float64", (n_features,)),
+        "scores/training": ("float64", (None,)),
+        "scores/calibration": ("float64", (None,)),
+    }

@@ -1,0 +1,105 @@
+"""From settings and files to threshold descriptions: the table of methods and its two readers.
+
+Imports the other modules of this package and `aeanom.errors`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from aeanom.errors import InvalidParameterError
+from aeanom.thresholds.base import Threshold, check_names
+from aeanom.thresholds.conformal import Conformal
+from aeanom.thresholds.fixed import Fixed
+from aeanom.thresholds.sample import Contamination, MeanStd, Quantile
+
+__all__ = ["METHODS", "resolve", "threshold_from_dict"]
+
+METHODS: Mapping[str, type[Threshold]] = MappingProxyType(
+    {kind.method: kind for kind in (Conformal, Quantile, Contamination, MeanStd, Fixed)}
+)
+
+
+def resolve(
+    threshold: str | Threshold = "auto",
+    false_positive_rate: float = 0.05,
+    contamination: float | str = "auto",
+) -> Threshold:
+    """Turn an estimator's three settings into one threshold description.
+
+    Parameters
+    ----------
+    threshold : str or Threshold, default="auto"
+        "auto" is ``Conformal(false_positive_rate)``, or ``Contamination(contamination)`` where
+        that is given. The name of a method is that method with its defaults ("conformal" takes
+        `false_positive_rate`). A description is used as it is.
+    false_positive_rate : float, default=0.05
+        Between 0 and 1, both excluded.
+    contamination : float or "auto", default="auto"
+        Above 0 and at most 0.5; excludes any `threshold` but "auto".
+
+    Returns
+    -------
+    Threshold
+
+    Raises
+    ------
+    InvalidParameterError
+        When a setting is unknown or out of range, or two of them exclude each other.
+    """
+    conformal = Conformal(false_positive_rate)
+    wants_share = not (isinstance(contamination, str) and contamination == "auto")
+    if isinstance(threshold, str) and threshold == "auto":
+        # Any string but "auto" is refused by the constructor.
+        return Contamination(contamination) if wants_share else conformal  # type: ignore[arg-type]
+    if wants_share:
+        raise InvalidParameterError(
+            f"contamination={contamination!r} and threshold={threshold!r} exclude each other: "
+            "contamination is itself a threshold. Leave one of them at 'auto'"
+        )
+    if isinstance(threshold, Threshold):
+        return threshold
+    if threshold == "conformal":
+        return conformal
+    if threshold == "fixed":
+        raise InvalidParameterError(
+            "threshold='fixed' needs a value: pass thresholds.Fixed(0.5), for example"
+        )
+    if isinstance(threshold, str) and threshold in METHODS:
+        return METHODS[threshold]()
+    raise InvalidParameterError(
+        f"threshold must be 'auto', one of {', '.join(map(repr, METHODS))}, or a description such "
+        f"as thresholds.Quantile(0.99); got {threshold!r}"
+    )
+
+
+def threshold_from_dict(values: Mapping[str, Any]) -> Threshold:
+    """Rebuild a description from `Threshold.to_dict`'s result.
+
+    Parameters
+    ----------
+    values : mapping
+        The method's name under "method", and each of its parameters.
+
+    Returns
+    -------
+    Threshold
+
+    Raises
+    ------
+    InvalidParameterError
+        When the method is unknown, or a parameter is missing, unknown or out of range.
+    """
+    method = values.get("method") if isinstance(values, Mapping) else None
+    if not isinstance(method, str) or method not in METHODS:
+        raise InvalidParameterError(
+            f"a threshold must have a method, one of {', '.join(map(repr, METHODS))}; got "
+            f"{values!r}"
+        )
+    kind = METHODS[method]
+    names = {field.name for field in dataclasses.fields(kind)}
+    check_names(f"a {method} threshold", values, names | {"method"})
+    return kind(**{name: values[name] for name in names})

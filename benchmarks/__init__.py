@@ -1,0 +1,1 @@
+"""Measurements, kept out of the test suite: `make benchmark` runs them."""
