@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aeanom.architectures import Architecture
-from aeanom.backends.torch.layers import Network
+from aeanom.backends.torch.layers import Network, Workspace
 from aeanom.backends.torch.losses import row_losses
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.losses import Loss
@@ -29,16 +29,9 @@ class TorchAutoencoder(Autoencoder):
         self, architecture: Architecture, weights: Weights, *, dtype: str, device: str
     ) -> None:
         super().__init__(architecture, dtype=dtype, device=device)
-        self.network = Network(architecture, DTYPES[dtype]).eval()
-        sizes = [parameter.numel() for parameter in self.network.parameters()]
-        self.flat = torch.empty(sum(sizes), dtype=DTYPES[dtype], device=device)
-        views = torch.split(self.flat, sizes)
-        for (name, parameter), view in zip(
-            list(self.network.named_parameters()), views, strict=True
-        ):
-            owner, _, attribute = name.rpartition(".")
-            shaped = nn.Parameter(view.view(parameter.shape))
-            setattr(self.network.get_submodule(owner), attribute, shaped)
+        size = sum(parameter.size for parameter in architecture.parameters)
+        self.flat = torch.empty(size, dtype=DTYPES[dtype], device=device)
+        self.network = Network(architecture, self.views(self.flat)).eval()
         self.load_weights(weights)
 
     def weights(self) -> Weights:
@@ -54,45 +47,27 @@ class TorchAutoencoder(Autoencoder):
         return self.network
 
     def to_canonical(self, flat: Tensor) -> Weights:
-        """Copy a flat tensor in the parameters' order to arrays by canonical name and layout."""
-        arrays = {
-            name: view.detach().cpu().numpy().copy(order="C")
-            for name, view in self._views(flat.detach()).items()
-        }
-        return {
-            parameter.name: arrays[parameter.name] for parameter in self.architecture.parameters
-        }
+        """Copy a flat tensor in canonical order to arrays by name."""
+        return {name: view.cpu().numpy().copy() for name, view in self.views(flat).items()}
 
     def from_canonical(self, weights: Mapping[str, Float]) -> Tensor:
-        """Lay arrays by canonical name out as one flat tensor on the device."""
+        """Lay arrays by name out as one flat tensor on the device."""
         checked = check_weights(self.architecture, weights, self.dtype)
-        flat = torch.empty_like(self.flat)
-        for name, view in self._views(flat).items():
-            view.copy_(torch.from_numpy(checked[name]))
-        return flat
+        return self.to_device(np.concatenate([array.ravel() for array in checked.values()]))
+
+    def views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Return views of a flat tensor by name."""
+        table = self.architecture.parameters
+        parts = torch.split(flat, [parameter.size for parameter in table])
+        return {
+            parameter.name: part.view(parameter.shape)
+            for parameter, part in zip(table, parts, strict=True)
+        }
 
     def to_device(self, array: Float) -> Tensor:
         """Copy an array to the device, in the network's dtype."""
         contiguous = np.ascontiguousarray(array)
         return torch.tensor(contiguous, dtype=DTYPES[self.dtype], device=self.device)
-
-    def _views(self, flat: Tensor) -> dict[str, Tensor]:
-        """Canonical views of a flat tensor: a `Linear` weight is the kernel transposed."""
-        views = {}
-        start = 0
-        for name, parameter in self.network.named_parameters():
-            view = flat[start : start + parameter.numel()].view(parameter.shape)
-            start += parameter.numel()
-            owner, _, attribute = name.rpartition(".")
-            if attribute == "weight":
-                views[f"{owner}.kernel"] = view.T
-            else:
-                views[name] = view
-        return views
-
-    def padded_rows(self, n: int) -> int:
-        """At least a few: the products of fewer rows are rounded otherwise than those of many."""
-        return max(n, FEWEST_ROWS)
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
         with torch.inference_mode():
@@ -106,5 +81,5 @@ class TorchAutoencoder(Autoencoder):
                 result = self.network(x)
             else:
                 output = self.network.output(x, logits=loss.from_logits)
-                result = row_losses(loss, output, x)
+                result = row_losses(loss, output, x, None, Workspace(output))[0]
             return result.cpu().numpy()  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""`TorchTrainer`: autograd, and Adam on flat tensors.
+"""`TorchTrainer`: gradients written into one flat tensor, and Adam on it.
 
 The fused operator is called as such: creating a `torch.optim` object imports the compiler stack,
 which takes longer than training a small network.
@@ -7,13 +7,13 @@ which takes longer than training a small network.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import itemgetter, methodcaller
+from operator import itemgetter
 
 import torch
 from torch import Tensor
 
 from aeanom.backends.torch.autoencoder import TorchAutoencoder
-from aeanom.backends.torch.layers import Noise, draw_noise
+from aeanom.backends.torch.layers import Noise, Workspace, draw_noise
 from aeanom.backends.torch.losses import row_losses
 from aeanom.core.batches import Block, LossSum, Segment, evaluation_slices
 from aeanom.core.plan import TrainingPlan
@@ -35,9 +35,11 @@ class TorchTrainer(Trainer):
 
     def __init__(self, autoencoder: TorchAutoencoder, plan: TrainingPlan) -> None:
         super().__init__(autoencoder, plan)
+        self._gradient = torch.zeros_like(autoencoder.flat)
+        self._gradients = autoencoder.views(self._gradient)
         self._first_moment = torch.zeros_like(autoencoder.flat)
         self._second_moment = torch.zeros_like(autoencoder.flat)
-        self._parameters = list(autoencoder.network.parameters())
+        self._workspace = Workspace(autoencoder.flat)
 
     def place(self, block: Block[Float]) -> Block[Tensor]:
         """Copy a block to the device."""
@@ -45,30 +47,33 @@ class TorchTrainer(Trainer):
 
     def run_steps(self, placed: Block[Tensor], segment: Segment) -> LossSum:
         """Run the steps one by one; nothing is waited for in between."""
-        device = self.autoencoder.device
-        order = torch.from_numpy(segment.order).to(device)
+        order = torch.from_numpy(segment.order).to(self.autoencoder.device)
         row_weight = self.autoencoder.to_device(segment.row_weight)
         learning_rates = segment.schedules["learning_rate"].tolist()
+        divisors = segment.row_weight.sum(axis=1).tolist()
         shared = self._noise_to_device(segment.noise)
         totals = []
-        for step in range(segment.steps):
-            if shared is None:
-                noise = self._draw_noise(segment.first_step + step, order.shape[1])
-            else:
-                noise = {name: draws[step] for name, draws in shared.items()}
-            weight = row_weight[step]
-            batch = placed.map(methodcaller("index_select", 0, order[step]))
-            total, gradient = self._sum_and_gradient(batch, weight, weight.sum(), noise)
-            totals.append(total)
-            self._step(gradient, learning_rates[step])
-        return LossSum(torch.stack(totals).sum(), row_weight.sum())
+        with torch.inference_mode():
+            for step in range(segment.steps):
+                if shared is None:
+                    noise = self._draw_noise(segment.first_step + step, order.shape[1])
+                else:
+                    noise = {name: draws[step] for name, draws in shared.items()}
+                batch = self._gather(placed, order[step])
+                totals.append(self._backward(batch, row_weight[step], divisors[step], noise))
+                self._step(learning_rates[step])
+            return LossSum(torch.stack(totals).sum(), segment.row_weight.sum())
 
     def evaluate(self, placed: Block[Tensor], schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise."""
+        loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
         with torch.inference_mode():
             total = torch.zeros((), dtype=placed.rows.dtype, device=placed.rows.device)
             for rows in evaluation_slices(placed.n_rows):
-                total += self._row_losses(placed.map(itemgetter(rows)), None).sum()
+                batch = placed.map(itemgetter(rows))
+                output = network.output(batch.rows, logits=loss.from_logits)
+                losses, _ = row_losses(loss, output, batch.target, batch.element_weights, workspace)
+                total += losses.sum()
         return LossSum(total, placed.n_rows)
 
     def gradients(
@@ -79,17 +84,17 @@ class TorchTrainer(Trainer):
         noise: Mapping[str, Float] | None = None,
     ) -> tuple[LossSum, Weights]:
         """Gradients of the weighted sum of row losses, on the host."""
-        to_device = self.autoencoder.to_device
-        drawn = self._noise_to_device(noise)
-        weight = to_device(row_weights)
-        one = torch.ones_like(weight[0])
-        total, gradient = self._sum_and_gradient(self.place(block), weight, one, drawn)
-        return LossSum(total, weight.sum()), self.autoencoder.to_canonical(gradient)
+        weight = self.autoencoder.to_device(row_weights)
+        with torch.inference_mode():
+            drawn = self._noise_to_device(noise)
+            total = self._backward(self.place(block), weight, 1.0, drawn)
+            return LossSum(total, weight.sum()), self.autoencoder.to_canonical(self._gradient)
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
         """Take one step with gradients from the host."""
-        gradient = self.autoencoder.from_canonical(gradients)
-        self._step(gradient, float(schedules["learning_rate"][0]))
+        with torch.inference_mode():
+            self._gradient.copy_(self.autoencoder.from_canonical(gradients))
+            self._step(float(schedules["learning_rate"][0]))
 
     def state(self) -> TrainerState:
         """Copy weights, moments and step to the host."""
@@ -117,27 +122,36 @@ class TorchTrainer(Trainer):
         """Put the weights of a snapshot back."""
         self.autoencoder.flat.copy_(token)
 
-    def _row_losses(self, batch: Block[Tensor], noise: Noise | None) -> Tensor:
-        loss = self.plan.loss
-        output = self.autoencoder.network.output(batch.rows, logits=loss.from_logits, noise=noise)
-        return row_losses(loss, output, batch.target, batch.element_weights)
+    def _gather(self, placed: Block[Tensor], index: Tensor) -> Block[Tensor]:
+        """Gather the rows of one batch into the workspace."""
+        names = iter(Block._fields)
 
-    def _sum_and_gradient(
-        self, batch: Block[Tensor], row_weight: Tensor, divisor: Tensor, noise: Noise | None
-    ) -> tuple[Tensor, Tensor]:
-        """Weighted sum of the row losses, and the flat gradient of that sum over `divisor`."""
-        # The caller may be inside a `torch.no_grad()` of the user's.
-        with torch.enable_grad():
-            total = self._row_losses(batch, noise) @ row_weight
-            gradients = torch.autograd.grad(total / divisor, self._parameters)
-        return total.detach(), torch.cat([gradient.reshape(-1) for gradient in gradients])
+        def take(part: Tensor) -> Tensor:
+            shape = (len(index), *part.shape[1:])
+            out = self._workspace.tensor(f"batch.{next(names)}", shape)
+            return torch.index_select(part, 0, index, out=out)
 
-    def _step(self, gradient: Tensor, learning_rate: float) -> None:
-        adam, flat = self.plan.optimizer, self.autoencoder.flat
+        return placed.map(take)
+
+    def _backward(
+        self, batch: Block[Tensor], row_weight: Tensor, divisor: float, noise: Noise | None
+    ) -> Tensor:
+        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum."""
+        loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
+        logits = loss.from_logits
+        output = network.output_saving(batch.rows, workspace, logits=logits, noise=noise)
+        losses, delta = row_losses(
+            loss, output, batch.target, batch.element_weights, workspace, row_weight / divisor
+        )
+        network.backward(delta, self._gradients, workspace, logits=logits)
+        return losses @ row_weight
+
+    def _step(self, learning_rate: float) -> None:
+        adam, flat, gradient = self.plan.optimizer, self.autoencoder.flat, self._gradient
         first, second = self._first_moment, self._second_moment
         if adam.clip_norm is not None:
             norm = torch.linalg.vector_norm(gradient)
-            gradient = gradient * (adam.clip_norm / norm).clamp(max=1.0)
+            gradient.mul_((adam.clip_norm / norm).clamp(max=1.0))
         self.step += 1
         if flat.numel() <= SMALL_NETWORK:
             flat.mul_(1 - learning_rate * adam.weight_decay)

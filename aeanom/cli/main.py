@@ -1,0 +1,65 @@
+"""`aeanom` itself: the list of commands and the console entry point.
+
+It imports Typer and the commands' signatures, nothing heavy; see `group.py` for errors.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aeanom import __version__
+from aeanom.cli import backends, demo, evaluate, fit, info, reproduce, score
+from aeanom.cli.group import CommandGroup
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="aeanom",
+    cls=CommandGroup,
+    help="Find odd rows in a table with an autoencoder: fit on mostly normal rows, score new ones, "
+    "and see which columns made them odd. The same with PyTorch, JAX, TensorFlow or NumPy.",
+    epilog="Start with: aeanom demo",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"aeanom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+app.command(epilog=demo.EXAMPLES)(demo.demo)
+app.command(epilog=fit.EXAMPLES)(fit.fit)
+app.command(epilog=score.EXAMPLES)(score.score)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=info.EXAMPLES)(info.info)
+app.command(epilog=backends.EXAMPLES)(backends.backends)
+app.add_typer(reproduce.app, name="reproduce")
+
+
+def main() -> None:
+    """Run the command line; the console script `aeanom` calls this."""
+    app(prog_name="aeanom")
+
+
+if __name__ == "__main__":
+    main()

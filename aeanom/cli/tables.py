@@ -1,0 +1,129 @@
+"""Tables between files and models: names with the rows, labels to anomalies, scores to columns.
+
+It imports NumPy and `aeanom.data`, and is imported inside the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aeanom.data import Table, is_anomaly_label, read_table
+from aeanom.errors import InvalidDataError
+from aeanom.model import AnomalyModel
+from aeanom.thresholds import p_values
+
+__all__ = [
+    "NamedRows",
+    "check_output",
+    "labels_to_anomalies",
+    "make_table",
+    "read_for_model",
+    "score_columns",
+]
+
+#: A multiple of the rows that a model scores at once, so that parts score bit for bit as a whole.
+_PART_ROWS = 8 * 8192
+
+
+class NamedRows:
+    """Rows with column names, in the form in which a detector looks for names.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+    names : sequence of str, length d
+    """
+
+    def __init__(self, rows: NDArray[np.float64], names: Sequence[str]) -> None:
+        self._rows = rows
+        self.columns = list(names)
+        self.shape = rows.shape
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        # By position: NumPy before 2.0 knows no `copy` here.
+        rows = self._rows if dtype is None else self._rows.astype(dtype, copy=False)
+        return rows.copy() if copy else rows
+
+
+def labels_to_anomalies(table: Table, normal: Sequence[str]) -> NDArray[np.bool_]:
+    """Tell which rows of a table that was read with a label column are anomalies.
+
+    Raises
+    ------
+    InvalidDataError
+        If no row has a normal label.
+    """
+    if table.labels is None:
+        raise InvalidDataError("the table was read without a label column")
+    try:
+        return is_anomaly_label(table.labels, normal or ("0",))
+    except InvalidDataError as error:
+        if normal or "normal label" not in str(error):
+            raise
+        raise InvalidDataError(f"{error}; name those of normal rows with --normal") from None
+
+
+def read_for_model(
+    model: AnomalyModel,
+    path: str,
+    *,
+    label: str | None = None,
+    ignore: Sequence[str] = (),
+) -> Table:
+    """Read the columns that a model was fitted with, by name where it knows their names."""
+    return read_table(path, label=label, ignore=ignore, columns=model.feature_names)
+
+
+def score_columns(model: AnomalyModel, table: Table) -> dict[str, NDArray[Any]]:
+    """Return what `score` appends to a table: score, p-value, flag, and the oddest feature."""
+    n = len(table.rows)
+    scores, worst = np.empty(n), np.empty(n, dtype=np.int64)
+    for start in range(0, n, _PART_ROWS):
+        part = slice(start, start + _PART_ROWS)
+        explanation = model.explain(table.rows[part])
+        scores[part] = explanation.scores
+        worst[part] = explanation.share.argmax(axis=1)
+    held_out = model.calibration_scores
+    return {
+        "anomaly_score": scores,
+        "p_value": p_values(scores, held_out if len(held_out) else model.training_scores),
+        "is_anomaly": model.threshold.exceeds(scores),
+        "top_feature": np.array(model.features, dtype=object)[worst],
+    }
+
+
+def make_table(
+    rows: NDArray[np.float64], names: Sequence[str], others: Mapping[str, NDArray[Any]]
+) -> Table:
+    """Make a table of arrays: the other columns first, then the features."""
+    import pyarrow
+
+    columns = {**others, **dict(zip(names, rows.T, strict=True))}
+    arrays = {name: pyarrow.array(np.ascontiguousarray(values)) for name, values in columns.items()}
+    return Table(rows, tuple(names), None, pyarrow.table(arrays))
+
+
+def check_output(path: Path) -> None:
+    """Raise now what writing this file would raise after the work was done.
+
+    Raises
+    ------
+    FileNotFoundError
+        If its folder does not exist.
+    IsADirectoryError
+        If it is a folder.
+    """
+    import errno
+
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder to write to", str(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "cannot write over a folder", str(path))

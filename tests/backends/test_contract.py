@@ -1,0 +1,84 @@
+"""The four backends have the same files, classes, methods and signatures, in the same order.
+
+Reading one is then reading all. The oracle is the abstract class that each one fills in.
+"""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+from support import BACKENDS, make_autoencoder, make_trainer
+
+import aeanom.backends
+from aeanom.architectures.layers import _LAYERS, ACTIVATIONS
+from aeanom.core import Autoencoder, Backend, Trainer
+
+FOLDER = Path(aeanom.backends.__file__).parent
+FILES = ["__init__.py", "autoencoder.py", "backend.py", "layers.py", "losses.py", "trainer.py"]
+
+
+def classes(backend):
+    """Its Backend, Autoencoder and Trainer, each beside the abstract one."""
+    trainer = make_trainer(backend)
+    return [
+        (type(backend), Backend),
+        (type(trainer.autoencoder), Autoencoder),
+        (type(trainer), Trainer),
+    ]
+
+
+def parameters(function):
+    return [
+        (parameter.name, parameter.kind, parameter.default)
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_every_backend_has_the_same_files(name):
+    assert sorted(path.name for path in (FOLDER / name).glob("*.py")) == FILES
+
+
+def test_every_abstract_method_is_filled_in_with_the_abstract_signature(backend):
+    for concrete, abstract in classes(backend):
+        for name in abstract.__abstractmethods__:
+            assert parameters(getattr(concrete, name)) == parameters(getattr(abstract, name)), name
+
+
+def test_what_is_overridden_without_being_abstract_keeps_its_signature_too(backend):
+    for concrete, abstract in classes(backend):
+        for name, member in vars(concrete).items():
+            inherited = getattr(abstract, name, None)
+            if inspect.isfunction(inherited) and name != "__init__":
+                assert parameters(member) == parameters(inherited), name
+
+
+def test_the_training_loop_is_no_backend_s_business(backend):
+    trainer = type(make_trainer(backend))
+    assert trainer.fit is Trainer.fit
+    assert trainer.loop_state is Trainer.loop_state
+
+
+def test_methods_stand_in_the_order_of_the_abstract_class(backend):
+    for concrete, abstract in classes(backend):
+        # `trainer` is last in every Backend, and so on: the order in which the contract has them.
+        contract = [name for name in vars(abstract) if name in abstract.__abstractmethods__]
+        assert [name for name in vars(concrete) if name in contract] == contract
+
+
+def test_every_backend_has_every_layer_kind_in_the_order_of_the_descriptions(backend):
+    layers = inspect.getmodule(type(make_autoencoder(backend).native()))
+    assert list(layers.LAYERS) == list(_LAYERS)
+    assert backend.capabilities.layer_kinds == set(_LAYERS)
+
+
+def test_every_backend_has_every_activation_in_the_order_of_the_descriptions(backend):
+    layers = inspect.getmodule(type(make_autoencoder(backend).native()))
+    assert list(layers.FUNCTIONS) == list(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("file", FILES[1:])
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_module_says_what_it_is_for(name, file):
+    assert ast.get_docstring(ast.parse((FOLDER / name / file).read_text()))

@@ -1,0 +1,116 @@
+"""Batches: every row once, padding without weight, a pure function of seed and epoch."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aeanom.core.batches import (
+    MAX_SEGMENT_STEPS,
+    bucket,
+    effective_batch_size,
+    epoch_batches,
+    evaluation_batches,
+    evaluation_slices,
+    pad_rows,
+    split,
+)
+
+SIZES = st.integers(1, 2000)
+BATCHES = st.integers(1, 300)
+SEEDS = st.integers(0, 2**64 - 1)
+
+
+@given(SIZES, BATCHES, SEEDS, st.integers(0, 100), st.booleans())
+def test_every_row_counts_exactly_once_in_an_epoch(n_rows, batch_size, seed, epoch, shuffle):
+    order, weight = epoch_batches(n_rows, batch_size, seed=seed, epoch=epoch, shuffle=shuffle)
+    assert sorted(order[weight == 1]) == list(range(n_rows))
+    assert np.isin(weight, (0, 1)).all()
+
+
+@given(SIZES, BATCHES, SEEDS)
+def test_slots_without_weight_index_real_rows_and_stand_in_the_last_batch(n_rows, batch_size, seed):
+    order, weight = epoch_batches(n_rows, batch_size, seed=seed, epoch=0)
+    assert order.min() >= 0
+    assert order.max() < n_rows
+    assert weight[:-1].all()
+    assert weight[-1].any()
+
+
+@given(SIZES, BATCHES, SEEDS, st.integers(0, 5))
+def test_batches_are_a_pure_function_of_seed_and_epoch(n_rows, batch_size, seed, epoch):
+    first = epoch_batches(n_rows, batch_size, seed=seed, epoch=epoch)
+    epoch_batches(n_rows, batch_size, seed=seed, epoch=epoch + 1)
+    again = epoch_batches(n_rows, batch_size, seed=seed, epoch=epoch)
+    assert np.array_equal(first[0], again[0])
+
+
+def test_another_epoch_and_another_seed_give_another_order():
+    orders = {
+        epoch_batches(100, 10, seed=seed, epoch=epoch)[0].tobytes()
+        for seed in range(5)
+        for epoch in range(5)
+    }
+    assert len(orders) == 25
+
+
+def test_without_shuffling_rows_keep_their_own_order():
+    order, weight = epoch_batches(5, 2, seed=9, epoch=4, shuffle=False)
+    assert order.tolist() == [[0, 1], [2, 3], [4, 0]]
+    assert weight.tolist() == [[1, 1], [1, 1], [1, 0]]
+
+
+def test_fewer_rows_than_a_batch_are_one_batch_and_none_is_skipped():
+    order, weight = epoch_batches(3, 256, seed=0, epoch=0)
+    assert len(order) == 1
+    assert sorted(order[weight == 1]) == [0, 1, 2]
+
+
+@given(SIZES, BATCHES)
+def test_a_batch_is_never_much_wider_than_the_block(n_rows, batch_size):
+    size = effective_batch_size(batch_size, n_rows)
+    assert size <= batch_size
+    assert size <= 1.125 * n_rows + 1
+
+
+@given(st.integers(1, 10**9))
+def test_a_bucket_is_at_most_an_eighth_larger_than_what_it_holds(size):
+    assert size <= bucket(size) <= 1.125 * size + 1
+
+
+@given(st.integers(1, 10**6), st.integers(0, 1000))
+def test_a_larger_size_never_has_a_smaller_bucket(size, more):
+    assert bucket(size) <= bucket(size + more)
+
+
+@given(st.integers(1, 10**6))
+def test_a_bucket_is_its_own_bucket(size):
+    assert bucket(bucket(size)) == bucket(size)
+
+
+def test_an_octave_has_eight_buckets():
+    assert len({bucket(size) for size in range(1025, 2049)}) == 8
+
+
+def test_evaluation_takes_every_row_once_in_its_own_order():
+    order, weight = evaluation_batches(10_000)
+    assert order[weight == 1].tolist() == list(range(10_000))
+    rows = np.arange(10_000)
+    assert np.array_equal(np.concatenate([rows[part] for part in evaluation_slices(10_000)]), rows)
+
+
+@given(st.integers(1, 10_000))
+def test_segments_are_bounded_and_cover_every_step_in_order(steps):
+    parts = list(split(steps))
+    assert [step for part in parts for step in range(part.start, part.stop)] == list(range(steps))
+    assert max(part.stop - part.start for part in parts) <= MAX_SEGMENT_STEPS
+
+
+def test_padding_appends_zeros_and_keeps_the_dtype():
+    padded = pad_rows(np.array([[1, 2]], np.float32), 3)
+    assert padded.tolist() == [[1, 2], [0, 0], [0, 0]]
+    assert padded.dtype == np.float32
+
+
+def test_padding_to_the_same_size_copies_nothing():
+    array = np.ones((3, 2))
+    assert pad_rows(array, 3) is array
