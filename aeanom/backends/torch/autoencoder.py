@@ -65,9 +65,13 @@ class TorchAutoencoder(Autoencoder):
         }
 
     def to_device(self, array: Float) -> Tensor:
-        """Copy an array to the device, in the network's dtype."""
-        contiguous = np.ascontiguousarray(array)
-        return torch.tensor(contiguous, dtype=DTYPES[self.dtype], device=self.device)
+        """Put an array on the device, in the network's dtype.
+
+        On the CPU, the tensor shares the memory of an array that torch can take as it is: neither
+        read-only nor with negative strides.
+        """
+        usable = np.require(array, requirements=("C", "W"))
+        return torch.as_tensor(usable, dtype=DTYPES[self.dtype], device=self.device)
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
         with torch.inference_mode():

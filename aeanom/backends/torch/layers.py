@@ -79,7 +79,7 @@ class DenseLayer(TorchLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Multiply and add."""
-        y = x @ self.kernel
+        y: Tensor = x @ self.kernel
         return y if self.bias is None else y.add_(self.bias)
 
     def forward_saving(self, x: Tensor, workspace: Workspace, noise: Noise | None) -> Tensor:
@@ -118,7 +118,8 @@ class ActivationLayer(TorchLayer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the function."""
-        return FUNCTIONS[self.function](x)
+        y: Tensor = FUNCTIONS[self.function](x)
+        return y
 
     def forward_saving(self, x: Tensor, workspace: Workspace, noise: Noise | None) -> Tensor:
         """Apply the function, in place where it may."""
@@ -137,7 +138,8 @@ class ActivationLayer(TorchLayer):
             return IN_PLACE[self.function].backward(delta, saved)
         with torch.enable_grad():
             x = saved.detach().requires_grad_()
-            return torch.autograd.grad(self(x), x, delta)[0]
+            (gradient,) = torch.autograd.grad(self(x), x, delta)
+        return gradient
 
     def extra_repr(self) -> str:
         """Show the function's name in the module's printout."""
@@ -275,15 +277,18 @@ class InPlace(NamedTuple):
 
 
 def _relu_backward(delta: Tensor, y: Tensor) -> Tensor:
-    return torch.ops.aten.threshold_backward.grad_input(delta, y, 0, grad_input=delta)
+    torch.ops.aten.threshold_backward.grad_input(delta, y, 0, grad_input=delta)
+    return delta
 
 
 def _sigmoid_backward(delta: Tensor, y: Tensor) -> Tensor:
-    return torch.ops.aten.sigmoid_backward.grad_input(delta, y, grad_input=delta)
+    torch.ops.aten.sigmoid_backward.grad_input(delta, y, grad_input=delta)
+    return delta
 
 
 def _tanh_backward(delta: Tensor, y: Tensor) -> Tensor:
-    return torch.ops.aten.tanh_backward.grad_input(delta, y, grad_input=delta)
+    torch.ops.aten.tanh_backward.grad_input(delta, y, grad_input=delta)
+    return delta
 
 
 IN_PLACE: Mapping[str, InPlace] = {

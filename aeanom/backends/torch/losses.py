@@ -39,8 +39,9 @@ def row_losses(
     delta = workspace.tensor("loss.delta", tuple(output.shape))
     torch.sub(output, target, out=delta)
     if loss.name == "mse" and element_weights is None:
-        # The common case, without a tensor of the squares.
-        losses = torch.bmm(delta[:, None, :], delta[:, :, None]).view(-1) / size
+        # The common case, without a new tensor.
+        squares = workspace.tensor("loss.squares", tuple(output.shape))
+        losses = torch.mul(delta, delta, out=squares).sum(-1) / size
         derivative, scale = delta, 2 / size
     else:
         elements, derivative = _elements(loss, output, target, delta)

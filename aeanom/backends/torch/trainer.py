@@ -47,13 +47,13 @@ class TorchTrainer(Trainer):
 
     def run_steps(self, placed: Block[Tensor], segment: Segment) -> LossSum:
         """Run the steps one by one; nothing is waited for in between."""
-        order = torch.from_numpy(segment.order).to(self.autoencoder.device)
+        order = torch.from_numpy(segment.order).to(self.autoencoder.device, torch.int64)
         row_weight = self.autoencoder.to_device(segment.row_weight)
         learning_rates = segment.schedules["learning_rate"].tolist()
         divisors = segment.row_weight.sum(axis=1).tolist()
         shared = self._noise_to_device(segment.noise)
         totals = []
-        with torch.inference_mode():
+        with torch.no_grad():
             for step in range(segment.steps):
                 if shared is None:
                     noise = self._draw_noise(segment.first_step + step, order.shape[1])
@@ -67,7 +67,7 @@ class TorchTrainer(Trainer):
     def evaluate(self, placed: Block[Tensor], schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise."""
         loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
-        with torch.inference_mode():
+        with torch.no_grad():
             total = torch.zeros((), dtype=placed.rows.dtype, device=placed.rows.device)
             for rows in evaluation_slices(placed.n_rows):
                 batch = placed.map(itemgetter(rows))
@@ -85,14 +85,14 @@ class TorchTrainer(Trainer):
     ) -> tuple[LossSum, Weights]:
         """Gradients of the weighted sum of row losses, on the host."""
         weight = self.autoencoder.to_device(row_weights)
-        with torch.inference_mode():
+        with torch.no_grad():
             drawn = self._noise_to_device(noise)
             total = self._backward(self.place(block), weight, 1.0, drawn)
             return LossSum(total, weight.sum()), self.autoencoder.to_canonical(self._gradient)
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
         """Take one step with gradients from the host."""
-        with torch.inference_mode():
+        with torch.no_grad():
             self._gradient.copy_(self.autoencoder.from_canonical(gradients))
             self._step(float(schedules["learning_rate"][0]))
 
