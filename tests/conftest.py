@@ -10,6 +10,9 @@ import os
 
 # Before TensorFlow is imported by anything: it logs from C++, past Python's warnings.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Several processes side by side: threads of one, waiting for each other, would wait long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

@@ -63,11 +63,15 @@ class LoopState:
 
 @dataclass
 class _Loop:
-    """What the loop keeps while it runs; `best` is a snapshot token of the backend."""
+    """What the loop keeps while it runs; `best` and `last` are snapshots of the backend.
+
+    `last` is taken when the best weights are put back at the end.
+    """
 
     history: History
     best_loss: float = inf
     best: Any = None
+    last: Any = None
     waited: int = 0
 
 
@@ -201,6 +205,7 @@ class Trainer(ABC):
             if history.stopped_by != "epochs":
                 break
         if loop.best is not None:
+            loop.last = self.snapshot()
             self.restore(loop.best)
         return history
 
@@ -208,15 +213,17 @@ class Trainer(ABC):
         """Return all that a resumed fit needs, as of the last epoch done."""
         loop = self._loop or self._start(None)
         best_weights = None
+        current = self.snapshot()
         if loop.best is not None:
-            current = self.snapshot()
             self.restore(loop.best)
             best_weights = self.autoencoder.weights()
-            self.restore(current)
+        self.restore(current if loop.last is None else loop.last)
+        state = self.state()
+        self.restore(current)
         return LoopState(
             epoch=loop.history.epochs,
             history=deepcopy(loop.history),
-            trainer=self.state(),
+            trainer=state,
             best_loss=loop.best_loss,
             best_weights=best_weights,
             waited=loop.waited,

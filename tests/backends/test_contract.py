@@ -64,7 +64,9 @@ def test_methods_stand_in_the_order_of_the_abstract_class(backend):
     for concrete, abstract in classes(backend):
         # `trainer` is last in every Backend, and so on: the order in which the contract has them.
         contract = [name for name in vars(abstract) if name in abstract.__abstractmethods__]
-        assert [name for name in vars(concrete) if name in contract] == contract
+        # What compiled backends share is written in `aeanom.core.compiled`, not in each of them.
+        written = [name for name in vars(concrete) if name in contract]
+        assert written == [name for name in contract if name in written]
 
 
 def test_every_backend_has_every_layer_kind_in_the_order_of_the_descriptions(backend):

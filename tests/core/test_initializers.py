@@ -30,10 +30,15 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
 
 def test_appending_layers_does_not_move_the_others():
     short = Architecture((6,), (Dense(5),), (Dense(6),))
-    long = Architecture((6,), (Dense(5), Activation("relu"), Dense(4)), (Dense(5), Dense(6)))
-    assert np.array_equal(
-        initial_weights(short, 3)["encoder.0.kernel"], initial_weights(long, 3)["encoder.0.kernel"]
-    )
+    long = Architecture((6,), (Dense(5), Activation("relu"), Dense(5)), (Dense(6), Dense(6)))
+    before, after = initial_weights(short, 3), initial_weights(long, 3)
+    assert list(before) == [
+        "encoder.0.kernel",
+        "encoder.0.bias",
+        "decoder.0.kernel",
+        "decoder.0.bias",
+    ]
+    assert all(np.array_equal(before[name], after[name]) for name in before)
 
 
 def test_no_two_parameters_of_one_shape_get_the_same_draws():

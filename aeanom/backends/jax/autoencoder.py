@@ -6,26 +6,25 @@ configuration is never touched, and a user's own setting of it changes nothing h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
+from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
 from aeanom.backends.jax.layers import Network, Parameters, assemble, name_of
 from aeanom.backends.jax.losses import row_losses
-from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.compiled import CompiledAutoencoder
 from aeanom.core.losses import Loss
-from aeanom.core.weights import Float, Weights, check_weights
+from aeanom.core.weights import Float, Weights
 
 
-class JaxAutoencoder(Autoencoder):
+class JaxAutoencoder(CompiledAutoencoder):
     """Encoder and decoder as lists of Flax modules."""
-
-    has_static_shapes = True
 
     def __init__(
         self, architecture: Architecture, weights: Weights, *, dtype: str, device: str
@@ -33,19 +32,10 @@ class JaxAutoencoder(Autoencoder):
         super().__init__(architecture, dtype=dtype, device=device)
         kind, _, index = device.partition(":")
         self.jax_device = jax.devices(kind)[int(index or 0)]
-        with self.precision():
+        with self.context():
             self.network = assemble(architecture, dtype, self.from_canonical(weights))
         flat_state = nnx.to_flat_state(nnx.state(self.network))
         self._variables = {name_of(path): variable for path, variable in flat_state}
-
-    def weights(self) -> Weights:
-        """Copy all weights to the host."""
-        return self.to_canonical(self.parameters)
-
-    def load_weights(self, weights: Mapping[str, Float]) -> None:
-        """Copy weights in."""
-        with self.precision():
-            self.parameters = self.from_canonical(weights)
 
     def native(self) -> Network:
         """Return the live `flax.nnx.Module`."""
@@ -61,27 +51,17 @@ class JaxAutoencoder(Autoencoder):
         for name, variable in self._variables.items():
             variable.set_value(parameters[name])
 
-    def precision(self) -> AbstractContextManager[None]:
-        """Context in which arrays of the network's dtype can be made and computed with."""
+    def context(self) -> AbstractContextManager[Any]:
+        """Return the context in which arrays of the network's dtype can be computed with."""
         return jax.enable_x64(self.dtype == "float64")
 
-    def to_canonical(self, parameters: Parameters) -> Weights:
-        """Copy arrays to the host, in canonical order."""
-        table = self.architecture.parameters
-        return {parameter.name: np.array(parameters[parameter.name]) for parameter in table}
-
-    def from_canonical(self, weights: Mapping[str, Float]) -> Parameters:
-        """Copy arrays to the device."""
-        checked = check_weights(self.architecture, weights, self.dtype)
-        return {name: self.to_device(array) for name, array in checked.items()}
-
-    def to_device(self, array: Float) -> jax.Array:
-        """Copy an array to the device, in the network's dtype."""
-        # Copied: on the CPU JAX would share the memory of an aligned NumPy array.
-        return jax.device_put(np.array(array, dtype=self.dtype), self.jax_device)
+    def to_device(self, array: NDArray[Any]) -> jax.Array:
+        """Put an array on the device; floats in the network's dtype, whole numbers as they are."""
+        dtype = self.dtype if array.dtype.kind == "f" else array.dtype
+        return jax.device_put(np.asarray(array, dtype=dtype), self.jax_device)
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        with self.precision():
+        with self.context():
             x = jax.device_put(rows, self.jax_device)
             return np.asarray(_compute(self.architecture, what, loss, self.parameters, x))
 

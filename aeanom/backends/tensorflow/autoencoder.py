@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import lru_cache
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
 from aeanom.backends.tensorflow.layers import Network, Parameters
 from aeanom.backends.tensorflow.losses import row_losses
-from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.compiled import CompiledAutoencoder
 from aeanom.core.losses import Loss
-from aeanom.core.weights import Float, Weights, check_weights
+from aeanom.core.weights import Float, Weights
 
 
-class TensorFlowAutoencoder(Autoencoder):
+class TensorFlowAutoencoder(CompiledAutoencoder):
     """Encoder and decoder as lists of `tf.Module`s."""
-
-    has_static_shapes = True
 
     def __init__(
         self, architecture: Architecture, weights: Weights, *, dtype: str, device: str
@@ -27,19 +27,11 @@ class TensorFlowAutoencoder(Autoencoder):
         super().__init__(architecture, dtype=dtype, device=device)
         self.tf_device = device.replace("cuda", "GPU").replace("cpu", "CPU")
         parameters = self.from_canonical(weights)
-        with tf.device(self.tf_device):
+        with self.context():
             self._variables = {
                 name: tf.Variable(tensor, name=name) for name, tensor in parameters.items()
             }
         self.network = Network(architecture, self._variables)
-
-    def weights(self) -> Weights:
-        """Copy all weights to the host."""
-        return self.to_canonical(self.parameters)
-
-    def load_weights(self, weights: Mapping[str, Float]) -> None:
-        """Copy weights in."""
-        self.parameters = self.from_canonical(weights)
 
     def native(self) -> Network:
         """Return the live `tf.Module`."""
@@ -55,24 +47,18 @@ class TensorFlowAutoencoder(Autoencoder):
         for name, variable in self._variables.items():
             variable.assign(parameters[name], read_value=False)
 
-    def to_canonical(self, parameters: Parameters) -> Weights:
-        """Copy tensors to the host, in canonical order."""
-        table = self.architecture.parameters
-        return {parameter.name: np.array(parameters[parameter.name]) for parameter in table}
+    def context(self) -> AbstractContextManager[Any]:
+        """Return the context that puts tensors on the network's device."""
+        return tf.device(self.tf_device)
 
-    def from_canonical(self, weights: Mapping[str, Float]) -> Parameters:
-        """Copy arrays to the device."""
-        checked = check_weights(self.architecture, weights, self.dtype)
-        return {name: self.to_device(array) for name, array in checked.items()}
-
-    def to_device(self, array: Float) -> tf.Tensor:
-        """Copy an array to the device, in the network's dtype."""
-        with tf.device(self.tf_device):
-            return tf.constant(array, dtype=self.dtype)
+    def to_device(self, array: NDArray[Any]) -> tf.Tensor:
+        """Copy an array to the device; floats in the network's dtype, whole numbers as they are."""
+        with self.context():
+            return tf.constant(array, dtype=self.dtype if array.dtype.kind == "f" else array.dtype)
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
         compiled = _compiled(self.architecture, what, loss)
-        with tf.device(self.tf_device):
+        with self.context():
             return compiled(self.parameters, tf.constant(rows)).numpy()
 
 

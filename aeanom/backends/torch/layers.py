@@ -127,7 +127,7 @@ class ActivationLayer(TorchLayer):
             workspace.inputs[self.name] = y = IN_PLACE[self.function].forward(x)
             return y
         workspace.inputs[self.name] = x
-        return self(x)
+        return self.forward(x)
 
     def backward(
         self, delta: Tensor, gradients: Parameters, workspace: Workspace, *, wanted: bool
