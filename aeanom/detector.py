@@ -14,7 +14,16 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
+
+try:
+    from sklearn.base import BaseEstimator, OutlierMixin
+except ImportError as error:
+    from aeanom.errors import MissingDependencyError
+
+    raise MissingDependencyError(
+        "AnomalyDetector needs scikit-learn, which a scorer does without (aeanom.load): "
+        "pip install aeanom"
+    ) from error
 
 from aeanom import __version__
 from aeanom.architectures import Architecture, for_table

@@ -27,7 +27,7 @@ from aeanom.core.weights import Float, Weights, check_weights
 from aeanom.errors import InvalidParameterError, ModelFileError
 from aeanom.explain import Explanation
 from aeanom.storage import TensorSpecs, read_model_file, write_model_file
-from aeanom.thresholds import FittedThreshold, Threshold, p_values
+from aeanom.thresholds import FittedThreshold, Threshold, p_values, resolve
 
 __all__ = ["AnomalyModel", "load"]
 
@@ -209,7 +209,7 @@ class AnomalyModel:
         made.choose_device(device)
         return replace(self, backend=made.name, device=device)
 
-    def with_threshold(self, threshold: Threshold) -> AnomalyModel:
+    def with_threshold(self, threshold: Threshold | str) -> AnomalyModel:
         """Return the same model with another threshold, without training or scoring anything.
 
         It is fitted on the calibration scores where there are any, else on the training scores;
@@ -220,15 +220,12 @@ class AnomalyModel:
         InvalidParameterError
             For `Conformal` where no rows were held out: call `calibrate` with some.
         """
-        if not isinstance(threshold, Threshold):
-            raise InvalidParameterError(
-                f"threshold must be a description such as thresholds.Quantile(0.99), "
-                f"got {threshold!r}"
-            )
-        fitted = fit_threshold(threshold, self.training_scores, self.calibration_scores, self.dtype)
+        fitted = fit_threshold(
+            resolve(threshold), self.training_scores, self.calibration_scores, self.dtype
+        )
         return replace(self, threshold=fitted)
 
-    def calibrate(self, X: Any, threshold: Threshold | None = None) -> AnomalyModel:
+    def calibrate(self, X: Any, threshold: Threshold | str | None = None) -> AnomalyModel:
         """Return the same model with its threshold fitted to new normal rows; nothing is trained.
 
         Parameters
@@ -236,11 +233,11 @@ class AnomalyModel:
         X : array-like or DataFrame of shape (n, d)
             Normal rows that the network was not trained on. Their scores become the model's
             calibration scores.
-        threshold : Threshold, optional
+        threshold : Threshold or str, optional
             Another kind of threshold than the present one.
         """
         scores = np.sort(self.anomaly_score(X))
-        description = self.threshold.threshold if threshold is None else threshold
+        description = self.threshold.threshold if threshold is None else resolve(threshold)
         precision: Any = self.dtype
         fitted = description.fit(scores, precision=precision, sample="calibration")
         return replace(self, threshold=fitted, calibration_scores=scores)

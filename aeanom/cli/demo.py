@@ -124,9 +124,7 @@ def _write(
     from aeanom.data import write_scored
 
     is_anomaly = table.is_anomaly[test]
-    held_out = make_table(
-        table.rows[test], table.names, {"row": test, "label": is_anomaly.astype(int)}
-    )
+    held_out = make_table(table.rows[test], table.names, {"label": is_anomaly.astype(int)})
     printer.heading("Written")
     printer.text("In the tables, label 0 is normal and 1 an anomaly.")
     model.save(folder / "model.aeanom")

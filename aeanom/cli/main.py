@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+try:
+    import typer
+except ImportError as error:
+    raise SystemExit(
+        "error: the command line needs typer and rich, which a scorer in Python does without: "
+        "pip install aeanom"
+    ) from error
 
 from aeanom import __version__
 from aeanom.cli import backends, demo, evaluate, fit, info, reproduce, score

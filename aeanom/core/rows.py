@@ -110,7 +110,7 @@ def as_rows(
         raise InvalidDataError(
             f"X has {d} features, but {caller} is expecting {n_features} features as input"
         )
-    _check_finite(rows, names, caller)
+    _check_finite(rows, names)
     return rows
 
 
@@ -150,7 +150,7 @@ def _not_numbers(rows: np.ndarray[Any, Any], names: Sequence[str] | None, error:
     )
 
 
-def _check_finite(rows: Float, names: Sequence[str] | None, caller: str) -> None:
+def _check_finite(rows: Float, names: Sequence[str] | None) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         # One pass without a temporary; only if it is not finite is it worth a second look.
         if np.isfinite(rows.sum(dtype=np.float64)):
@@ -164,8 +164,8 @@ def _check_finite(rows: Float, names: Sequence[str] | None, caller: str) -> None
     columns = np.flatnonzero((~finite).any(axis=0)).tolist()
     raise InvalidDataError(
         f"Input X contains NaN or infinity: {n_nan} NaN and {n_infinite} infinity (inf) in "
-        f"{n_rows} of {len(rows)} rows, {_list_columns(columns, names)}. {caller} does not accept "
-        "missing values: drop those rows, or fill them in (sklearn.impute.SimpleImputer)"
+        f"{n_rows} of {len(rows)} rows, {_list_columns(columns, names)}. Missing "
+        "values are not accepted: drop those rows, or fill them in (sklearn.impute.SimpleImputer)"
     )
 
 

@@ -70,6 +70,10 @@ def resolve(
         )
     if isinstance(threshold, str) and threshold in METHODS:
         return METHODS[threshold]()
+    if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):
+        raise InvalidParameterError(
+            f"threshold={threshold!r}: a fixed value is thresholds.Fixed({threshold!r})"
+        )
     raise InvalidParameterError(
         f"threshold must be 'auto', one of {', '.join(map(repr, METHODS))}, or a description such "
         f"as thresholds.Quantile(0.99); got {threshold!r}"

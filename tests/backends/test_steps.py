@@ -165,17 +165,6 @@ def test_a_snapshot_survives_training_and_can_be_restored_twice(backend):
         assert same_bits(trainer.autoencoder.weights(), before)
 
 
-def test_placed_rows_are_a_copy(compiled_backend):
-    # NumPy and PyTorch train on contiguous rows of the right dtype where they lie.
-    rows = normal_rows(40)
-    expected = train(make_trainer(compiled_backend, batch_size=10), rows)
-    trainer = make_trainer(compiled_backend, batch_size=10)
-    placed = trainer.place(Block(rows))
-    rows[...] = np.nan
-    trainer.run_steps(placed, segment(trainer.plan, 40))
-    assert same_bits(trainer.autoencoder.weights(), expected)
-
-
 def test_training_leaves_rows_targets_and_element_weights_alone(backend):
     arrays = normal_rows(40), normal_rows(40, seed=1), unit_rows(40, seed=2)
     kept = [array.copy() for array in arrays]
