@@ -40,7 +40,7 @@ from aeanom.core.rows import as_rows, check_names, column_names
 from aeanom.core.scaling import Scaler
 from aeanom.core.scoring import scale_rows, score_rows
 from aeanom.core.weights import Float
-from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError
+from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError, TrainingError
 from aeanom.explain import Explanation
 from aeanom.model import AnomalyModel, fit_threshold
 from aeanom.thresholds import Threshold, resolve
@@ -77,19 +77,22 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         `"auto"` is ⌈4000 / steps an epoch⌉ within [10, 200], and stops early after 10 epochs
         without a better validation loss. A number trains exactly so many.
     validation_fraction : float or "auto", default="auto"
-        Share of the rows that watch the training. `"auto"` is 0.1, none under 200 rows.
+        Share of the rows, after those for calibration, that watch the training. `"auto"` is 0.1,
+        none under 200 rows.
     calibration_fraction : float, default=0.2
-        Share of the rows kept out of training to calibrate the threshold, at most 10,000. Only
-        for thresholds that need them (the conformal default); the others train on every row.
+        Share of the rows kept out of training to calibrate the threshold, at most 10,000 and at
+        least one. Only for thresholds that need them (the conformal default).
     threshold : "auto", str or Threshold, default="auto"
         `"auto"` is `thresholds.Conformal(false_positive_rate)`.
     false_positive_rate : float, default=0.05
-        Share of normal rows that may be flagged, in expectation.
+        Share of normal rows that may be flagged, in expectation; for the conformal threshold.
     contamination : float or "auto", default="auto"
-        scikit-learn's meaning: that share of the training rows themselves is flagged, and nothing
-        is held out. Excludes any other threshold.
+        scikit-learn's meaning: that share of the training rows themselves is flagged (those that
+        watch the training included), and none is held out to calibrate. Excludes any other
+        threshold.
     scaler : {"auto", "standard", "minmax", "robust"} or None, default="auto"
-        `"auto"` is min-max if the network ends in a sigmoid, else standard.
+        `"auto"` is min-max if the network ends in a sigmoid, else standard. Scaled values are
+        clipped at ±1e9.
     dtype : {"float32", "float64"}, default="float32"
     device : str, default="auto"
         `"auto"` is the CPU; `"cuda"` asks for a GPU.
@@ -215,7 +218,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         calibration_rows = rows[split.calibration] if own_calibration is None else own_calibration
         training_rows = rows[split.training]
         names = column_names(X)
-        scaler = Scaler.fit(self._scaler_kind(architecture), training_rows, names)
+        scaler = Scaler.fit(self._scaler_kind(architecture, loss), training_rows, names)
         plan = self._plan(loss, len(training_rows), len(validation_rows), seed)
 
         weights = initial_weights(architecture, seed, self.dtype)
@@ -231,6 +234,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         # In the rows' own order, so that their scores come out of `predict` bit for bit again.
         fitted_rows = rows[np.sort(np.concatenate([split.training, split.validation]))]
         training_scores = np.sort(score_rows(autoencoder, scaler, loss, fitted_rows))
+        if not np.isfinite(training_scores).all():
+            raise TrainingError(
+                f"training diverged in its last epoch: the scores of "
+                f"{(~np.isfinite(training_scores)).sum()} training rows are not finite. Use a "
+                f"smaller learning_rate than {plan.learning_rate}"
+            )
         calibration_scores = np.sort(score_rows(autoencoder, scaler, loss, calibration_rows))
         model = AnomalyModel(
             architecture=architecture,
@@ -260,15 +269,17 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         )
         return self._keep(model)
 
-    def calibrate(self, X: Any) -> Self:
+    def calibrate(self, X: Any, threshold: Threshold | str | None = None) -> Self:
         """Fit the threshold to new normal rows; nothing is trained.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
             Normal rows that the network was not trained on.
+        threshold : Threshold or str, optional
+            Another kind of threshold than the present one.
         """
-        return self._keep(self._fitted().calibrate(X))
+        return self._keep(self._fitted().calibrate(X, threshold))
 
     def anomaly_score(self, X: Any) -> NDArray[np.float64]:
         """Score rows, shape (n,): the higher, the more anomalous."""
@@ -389,12 +400,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             )
         return self.architecture
 
-    def _scaler_kind(self, architecture: Architecture) -> str:
-        if self.scaler is None:
-            return "none"
-        if self.scaler == "auto":
-            return "minmax" if architecture.output_activation == "sigmoid" else "standard"
-        return self.scaler
+    def _scaler_kind(self, architecture: Architecture, loss: Loss) -> str:
+        kind = "none" if self.scaler is None else self.scaler
+        if kind == "auto":
+            kind = "minmax" if architecture.output_activation == "sigmoid" else "standard"
+        if loss.from_logits and kind in ("standard", "robust"):
+            raise InvalidParameterError(
+                f"loss {loss.name!r} needs values in [0, 1], which scaler={kind!r} does not give: "
+                "use scaler='minmax', or None for rows that lie in [0, 1] already"
+            )
+        return kind
 
     def _seed(self) -> int:
         state = self.random_state
@@ -453,12 +468,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         )
 
     def _callbacks(self, epochs: int) -> list[Callback]:
-        callbacks = list(self.callbacks or ())
-        for callback in callbacks:
-            if not callable(callback):
-                raise InvalidParameterError(
-                    f"callbacks must be callables that take a Progress, got {callback!r}"
-                )
+        callbacks = self.callbacks or ()
+        if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+            raise InvalidParameterError(
+                "callbacks must be callables that take a Progress, in a sequence; "
+                f"got {callbacks!r}"
+            )
+        callbacks = list(callbacks)
+        if not isinstance(self.verbose, Integral):
+            raise InvalidParameterError(f"verbose must be 0, 1 or 2, got {self.verbose!r}")
         if self.verbose:
             every = 1 if self.verbose > 1 else max(epochs // 10, 1)
             callbacks.append(PrintProgress(every))
@@ -490,5 +508,5 @@ def _whole_number(name: str, value: Any, automatic: int) -> int:
 
 
 def _check_dtype(dtype: Any) -> None:
-    if dtype not in ("float32", "float64"):
+    if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
         raise InvalidParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")

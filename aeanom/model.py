@@ -186,13 +186,14 @@ class AnomalyModel:
     @cached_property
     def autoencoder(self) -> Autoencoder:
         """The network in this model's backend, built when it is first needed."""
-        backend = get_backend(self.backend)
-        device = backend.choose_device(self.device)
-        return backend.autoencoder(self.architecture, self.weights, dtype=self.dtype, device=device)
+        return self._build()
 
     def native(self) -> Any:
-        """Return the backend's own module, such as a `torch.nn.Module`."""
-        return self.autoencoder.native()
+        """Return a copy of the network as the backend's own module, such as a `torch.nn.Module`.
+
+        What is done to it does not change the model.
+        """
+        return self._build().native()
 
     # Other models from this one.
 
@@ -236,11 +237,22 @@ class AnomalyModel:
         threshold : Threshold or str, optional
             Another kind of threshold than the present one.
         """
-        scores = np.sort(self.anomaly_score(X))
         description = self.threshold.threshold if threshold is None else resolve(threshold)
+        if description.sample in ("training", "none"):
+            raise InvalidParameterError(
+                f"{description!r} is not fitted to calibration rows; name the threshold that is "
+                "to be: calibrate(X, thresholds.Conformal(0.05))"
+            )
+        scores = np.sort(self.anomaly_score(X))
         precision: Any = self.dtype
         fitted = description.fit(scores, precision=precision, sample="calibration")
-        return replace(self, threshold=fitted, calibration_scores=scores)
+        rows = {**self.provenance.get("rows", {}), "calibration": len(scores)}
+        return replace(
+            self,
+            threshold=fitted,
+            calibration_scores=scores,
+            provenance={**self.provenance, "rows": rows},
+        )
 
     # Files and words.
 
@@ -249,6 +261,8 @@ class AnomalyModel:
 
         Any backend on any machine can load it; see `aeanom.load`.
         """
+        # What cannot be read back is refused now, not when somebody needs the file.
+        FittedThreshold.from_dict(self.threshold.to_dict())
         manifest = {
             "architecture": self.architecture.to_dict(),
             "dtype": self.dtype,
@@ -298,6 +312,11 @@ class AnomalyModel:
     def __getstate__(self) -> dict[str, Any]:
         # The network is built again from the weights: a framework's objects are not pickled.
         return {name: value for name, value in self.__dict__.items() if name != "autoencoder"}
+
+    def _build(self) -> Autoencoder:
+        backend = get_backend(self.backend)
+        device = backend.choose_device(self.device)
+        return backend.autoencoder(self.architecture, self.weights, dtype=self.dtype, device=device)
 
     def _rows(self, X: Any) -> Float:
         check_names(X, self.feature_names, type(self).__name__)

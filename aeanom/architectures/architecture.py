@@ -57,10 +57,15 @@ class Architecture:
     decoder: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
+        for name, convert in (("input_shape", int), ("encoder", None), ("decoder", None)):
+            values = tuple(getattr(self, name))
+            object.__setattr__(self, name, tuple(map(convert, values)) if convert else values)
         if not self.input_shape or any(size < 1 for size in self.input_shape):
             raise ArchitectureError(f"input_shape needs positive sizes, got {self.input_shape}")
         if not self.encoder or not self.decoder:
             raise ArchitectureError("an autoencoder needs at least one layer on each side")
+        if not self.parameters:
+            raise ArchitectureError("an autoencoder needs a layer that can learn, such as Dense")
         end = self.layers[-1].output_shape
         if end != self.input_shape:
             raise ArchitectureError(

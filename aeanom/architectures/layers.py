@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from math import prod
+from operator import index
 from typing import Any, ClassVar
 
 from aeanom.errors import ArchitectureError
@@ -122,10 +123,11 @@ class Dense(Layer):
     kind: ClassVar[str] = "dense"
 
     def __post_init__(self) -> None:
-        if isinstance(self.units, bool) or not isinstance(self.units, int) or self.units < 1:
-            raise ArchitectureError(
-                f"Dense needs a positive whole number of units, got {self.units!r}"
-            )
+        units = self.units
+        # Frozen, but not for itself: NumPy's numbers become plain ones, which JSON can hold.
+        object.__setattr__(self, "units", _whole_number(units))
+        if self.units < 1:
+            raise ArchitectureError(f"Dense needs a positive whole number of units, got {units!r}")
         _check_choice("Dense", "initializer", self.initializer, INITIALIZERS)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -187,6 +189,7 @@ class Dropout(Layer):
     kind: ClassVar[str] = "dropout"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", float(self.rate))
         if not 0.0 <= self.rate < 1.0:
             raise ArchitectureError(f"Dropout needs a rate in [0, 1), got {self.rate!r}")
 
@@ -207,7 +210,7 @@ def layer_from_dict(values: Mapping[str, Any]) -> Layer:
         For an unknown kind, or for fields that the kind does not have.
     """
     kind = values.get("kind")
-    if kind not in _LAYERS:
+    if not isinstance(kind, str) or kind not in _LAYERS:
         raise ArchitectureError(f"unknown layer kind {kind!r}; known: {', '.join(_LAYERS)}")
     cls = _LAYERS[kind]
     arguments = {key: value for key, value in values.items() if key != "kind"}
@@ -218,6 +221,13 @@ def layer_from_dict(values: Mapping[str, Any]) -> Layer:
         return cls(**arguments)
     except TypeError as error:
         raise ArchitectureError(f"layer {kind!r}: {error}") from None
+
+
+def _whole_number(value: object) -> int:
+    """Return a plain int, whatever kind of whole number it is; 0 for anything else."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        return 0
+    return index(value)
 
 
 def _check_choice(owner: str, setting: str, value: object, choices: tuple[str, ...]) -> None:

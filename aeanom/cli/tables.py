@@ -26,7 +26,7 @@ __all__ = [
     "score_columns",
 ]
 
-#: A multiple of the rows that a model scores at once, so that parts score bit for bit as a whole.
+#: Rows that are scored and written at a time; memory grows with them and not with the table.
 _PART_ROWS = 8 * 8192
 
 

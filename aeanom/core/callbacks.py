@@ -60,7 +60,8 @@ class PrintProgress:
 
     def __call__(self, progress: Progress) -> None:
         """Print the line."""
-        if progress.epoch % self.every and progress.epoch != progress.epochs:
+        last = progress.epoch == progress.epochs or progress.history.stopped_by != "epochs"
+        if progress.epoch % self.every and not last:
             return
         width = len(str(progress.epochs))
         line = f"epoch {progress.epoch:>{width}}/{progress.epochs}  loss {progress.loss:.6f}"

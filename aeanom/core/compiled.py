@@ -132,7 +132,7 @@ class CompiledTrainer(Trainer):
         """Copy arrays on the device."""
 
     def place(self, block: Block[Float]) -> Placed:
-        """Copy a block to the device."""
+        """Put a block on the device."""
         with self.autoencoder.context():
             return Placed(self._to_device(block, bucket(block.n_rows)), block.n_rows)
 

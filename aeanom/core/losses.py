@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,12 @@ class Loss:
     def __post_init__(self) -> None:
         if self.name not in _NAMES:
             raise InvalidParameterError(f"unknown loss {self.name!r}; known: {', '.join(_NAMES)}")
-        if not self.delta > 0:
-            raise InvalidParameterError(f"Loss needs delta > 0, got {self.delta!r}")
+        try:
+            object.__setattr__(self, "delta", float(self.delta))
+        except (TypeError, ValueError):
+            raise InvalidParameterError(f"Loss needs a number delta, got {self.delta!r}") from None
+        if not 0 < self.delta < inf:
+            raise InvalidParameterError(f"Loss needs a finite delta > 0, got {self.delta!r}")
 
     @property
     def from_logits(self) -> bool:

@@ -1,6 +1,7 @@
 """Optimiser equations, stated once; each backend uses its framework's operator for them.
 
-The NumPy backend runs `Adam.step` below; `tests/parity` holds the others against it.
+`tests/backends` and `tests/parity` hold the backends against each other and against PyTorch's and
+Optax's own.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class Adam:
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
+        for name in ("beta1", "beta2", "epsilon", "weight_decay", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, float(value))
         for name in ("beta1", "beta2"):
             if not 0.0 <= getattr(self, name) < 1.0:
                 raise InvalidParameterError(

@@ -89,9 +89,16 @@ def resolve_backend(backend: str | Backend, architecture: Architecture) -> Backe
     """Return the backend that a setting means for a network.
 
     `"auto"` is the first installed of a fixed order: numpy, jax, torch, tensorflow for dense
-    networks; torch, jax, tensorflow, numpy for the others. A `Backend` object is itself.
+    networks; torch, jax, tensorflow, numpy for the others. A `Backend` object must be the one that
+    its name leads to: a model finds its backend again by name.
     """
     if isinstance(backend, Backend):
+        if backend.name not in known_backends() or get_backend(backend.name) is not backend:
+            raise UnknownBackendError(
+                f"{type(backend).__name__} is not what the name {backend.name!r} leads to, by "
+                "which a model would look for it again: name its class in the entry-point group "
+                "aeanom.backends"
+            )
         return backend
     if backend != "auto":
         return get_backend(backend)

@@ -21,11 +21,17 @@ NAMED_COLUMNS = 5
 
 def column_names(X: Any) -> tuple[str, ...] | None:
     """Names of a DataFrame's columns (pandas, polars, pyarrow); None for anything else."""
-    names = getattr(X, "column_names", None) or getattr(X, "columns", None)
-    if names is None or callable(names) or not hasattr(X, "shape"):
+    if not hasattr(X, "shape"):
         return None
-    names = list(names)
-    return tuple(names) if names and all(isinstance(name, str) for name in names) else None
+    # pandas and polars name them `columns`, pyarrow `column_names` (its `columns` are arrays).
+    for attribute in ("columns", "column_names"):
+        names = getattr(X, attribute, None)
+        if names is None or callable(names):
+            continue
+        names = tuple(names)
+        if names and all(isinstance(name, str) for name in names):
+            return names
+    return None
 
 
 def check_names(X: Any, expected: Sequence[str] | None, caller: str) -> None:
@@ -115,9 +121,14 @@ def as_rows(
 
 
 def _as_floats(X: Any, names: Sequence[str] | None) -> Float:
+    if np.ma.is_masked(X):
+        raise InvalidDataError(
+            "rows have masked values. Missing values are not accepted: drop those rows, or fill "
+            "them in (X.filled(...))"
+        )
     try:
         rows = np.asarray(X)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidDataError(f"rows do not make an array: {error}") from None
     if rows.dtype.kind == "c":
         raise InvalidDataError("Complex data not supported: split it into real and imaginary parts")
@@ -129,7 +140,7 @@ def _as_floats(X: Any, names: Sequence[str] | None) -> Float:
         )
     try:
         return rows.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         kind = DataTypeError if isinstance(error, TypeError) else InvalidDataError
         raise kind(_not_numbers(rows, names, error)) from None
 
@@ -142,7 +153,7 @@ def _not_numbers(rows: np.ndarray[Any, Any], names: Sequence[str] | None, error:
     for column in range(rows.shape[1]):
         try:
             rows[:, column].astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             wrong.append(column)
     return (
         f"{message}. Not numbers: {_list_columns(wrong, names)}; leave these columns out or "

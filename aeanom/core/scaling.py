@@ -50,6 +50,9 @@ class Scaler:
             center, scale = _STATISTICS[kind](rows)
             largest = np.abs(rows).max(axis=0).astype(np.float64)
         unusable = ~(np.isfinite(center) & np.isfinite(scale))
+        if kind == "none":
+            # They would be clipped, and rows that differ would look alike.
+            unusable = largest > CLIP
         if unusable.any():
             column = int(np.flatnonzero(unusable)[0])
             name = repr(names[column]) if names else column

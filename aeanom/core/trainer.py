@@ -14,6 +14,8 @@ from math import inf, isfinite
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.batches import Block, LossSum, Segment, epoch_batches, split
 from aeanom.core.callbacks import Callback, Progress
@@ -21,7 +23,7 @@ from aeanom.core.history import History
 from aeanom.core.noise import segment_noise
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.weights import Float, Weights
-from aeanom.errors import InvalidDataError, TrainingError
+from aeanom.errors import InvalidDataError, InvalidParameterError, TrainingError
 
 __all__ = ["LoopState", "Trainer", "TrainerState"]
 
@@ -96,7 +98,10 @@ class Trainer(ABC):
 
     @abstractmethod
     def place(self, block: Block[Float]) -> Any:
-        """Copy a block to the device once; `run_steps` and `evaluate` take what this returns."""
+        """Put a block on the device once; `run_steps` and `evaluate` take what this returns.
+
+        On the CPU it may share the block's memory, which must not change while it is in use.
+        """
 
     @abstractmethod
     def run_steps(self, placed: Any, segment: Segment) -> LossSum:
@@ -183,11 +188,23 @@ class Trainer(ABC):
         """
         if train.n_rows == 0 or (validation is not None and validation.n_rows == 0):
             raise InvalidDataError("there are no rows to train on or to validate with")
+        if resume is None and self.step:
+            raise InvalidParameterError(
+                "this trainer has taken steps already: go on with resume=trainer.loop_state(), or "
+                "make a new trainer"
+            )
+        if resume is not None and (validation is None) != (not resume.history.validation_loss):
+            raise InvalidParameterError(
+                "a run is resumed with validation rows if it had them, and only then"
+            )
         self._loop = loop = self._start(resume)
         placed = self.place(train)
         placed_validation = None if validation is None else self.place(validation)
         history = loop.history
         for epoch in range(history.epochs, self.plan.epochs):
+            if self._patience_is_used_up(loop):
+                history.stopped_by = "early_stopping"
+                break
             started = perf_counter()
             loss = self._train_epoch(placed, train.n_rows, epoch)
             self._check_finite(loss, "training", epoch)
@@ -198,7 +215,8 @@ class Trainer(ABC):
             history.loss.append(loss)
             history.seconds.append(perf_counter() - started)
             history.steps = self.step
-            if self._watch(loop):
+            self._watch(loop)
+            if self._patience_is_used_up(loop):
                 history.stopped_by = "early_stopping"
             if self._call(callbacks, history):
                 history.stopped_by = "callback"
@@ -269,18 +287,20 @@ class Trainer(ABC):
             autoencoder.architecture, self.plan.seed, self.step, steps, batch, autoencoder.dtype
         )
 
-    def _watch(self, loop: _Loop) -> bool:
-        """Keep the best weights; return whether patience is used up."""
+    def _patience_is_used_up(self, loop: _Loop) -> bool:
+        return self.plan.patience is not None and loop.waited >= self.plan.patience
+
+    def _watch(self, loop: _Loop) -> None:
+        """Keep the best weights, and count the epochs since."""
         if self.plan.patience is None or not loop.history.validation_loss:
-            return False
+            return
         current = loop.history.validation_loss[-1]
         if current < loop.best_loss - self.plan.min_delta:
             loop.best_loss, loop.waited = current, 0
             loop.best = self.snapshot()
             loop.history.best_epoch = loop.history.epochs
-            return False
-        loop.waited += 1
-        return loop.waited >= self.plan.patience
+        else:
+            loop.waited += 1
 
     def _call(self, callbacks: Sequence[Callback], history: History) -> bool:
         progress = Progress(
@@ -294,7 +314,7 @@ class Trainer(ABC):
         )
         # All of them first, then any(...): every callback hears of every epoch.
         answers = [callback(progress) for callback in callbacks]
-        return any(answer is True for answer in answers)
+        return any(isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers)
 
     def _check_finite(self, loss: float, which: str, epoch: int) -> None:
         if not isfinite(loss):

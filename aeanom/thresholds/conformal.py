@@ -126,7 +126,7 @@ def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> Floats:
     """Conformal p-values: how unusual each score is among the calibration scores.
 
     p = (1 + #{calibration scores ≥ score}) / (n + 1). For a new normal row P(p ≤ α) ≤ α, for
-    every α. A row that `Conformal(α)` flags has p ≤ α.
+    every α. A row that `Conformal(α)` flags has p ≤ α, if there were enough rows for α.
 
     Parameters
     ----------

@@ -18,6 +18,8 @@ from aeanom.thresholds.sample import Contamination, MeanStd, Quantile
 
 __all__ = ["METHODS", "resolve", "threshold_from_dict"]
 
+DEFAULT_RATE = 0.05
+
 METHODS: Mapping[str, type[Threshold]] = MappingProxyType(
     {kind.method: kind for kind in (Conformal, Quantile, Contamination, MeanStd, Fixed)}
 )
@@ -25,7 +27,7 @@ METHODS: Mapping[str, type[Threshold]] = MappingProxyType(
 
 def resolve(
     threshold: str | Threshold = "auto",
-    false_positive_rate: float = 0.05,
+    false_positive_rate: float = DEFAULT_RATE,
     contamination: float | str = "auto",
 ) -> Threshold:
     """Turn an estimator's three settings into one threshold description.
@@ -60,10 +62,15 @@ def resolve(
             f"contamination={contamination!r} and threshold={threshold!r} exclude each other: "
             "contamination is itself a threshold. Leave one of them at 'auto'"
         )
-    if isinstance(threshold, Threshold):
-        return threshold
     if threshold == "conformal":
         return conformal
+    if false_positive_rate != DEFAULT_RATE:
+        raise InvalidParameterError(
+            f"false_positive_rate={false_positive_rate!r} belongs to the conformal threshold, and "
+            f"threshold={threshold!r} takes no notice of it. Leave one of them out"
+        )
+    if isinstance(threshold, Threshold):
+        return threshold
     if threshold == "fixed":
         raise InvalidParameterError(
             "threshold='fixed' needs a value: pass thresholds.Fixed(0.5), for example"

@@ -18,7 +18,12 @@ HEAVY = ("numpy", "sklearn", "pyarrow", "scipy", "torch", "jax", "tensorflow", "
 
 
 def start(*arguments, **options):
-    command = [sys.executable, "-m", "aeanom.cli.main", *map(str, arguments)]
+    # A job that a shell put into the background ignores Ctrl-C, and so would its children.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from aeanom.cli.main import main; main()"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=-1, stderr=-1, **options)
 
 

@@ -19,7 +19,7 @@ from support import (
 
 from aeanom.core import Autoencoder, Block, LossSum, Trainer, TrainerState, TrainingPlan
 from aeanom.core.batches import MAX_SEGMENT_STEPS
-from aeanom.errors import InvalidDataError, TrainingError
+from aeanom.errors import InvalidDataError, InvalidParameterError, TrainingError
 
 ROWS = Block(normal_rows(10))
 
@@ -318,3 +318,26 @@ def test_the_first_loss_is_the_mean_error_of_the_initial_network(backend):
     X = normal_rows(24)
     expected = ((trainer.autoencoder.reconstruct(X) - X) ** 2).mean()
     assert trainer.fit(Block(X)).loss[0] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_run_that_has_used_up_its_patience_is_not_trained_further_when_it_is_resumed():
+    trainer = ScriptedTrainer(validation=[5, 3, 4, 4, 4], patience=2)
+    trainer.fit(ROWS, ROWS)
+    again = ScriptedTrainer(validation=[1], patience=2, epochs=10)
+    history = again.fit(ROWS, ROWS, resume=trainer.loop_state())
+    assert history.epochs == 4
+    assert history.stopped_by == "early_stopping"
+
+
+def test_a_run_with_validation_rows_is_not_resumed_without_them():
+    trainer = ScriptedTrainer(validation=[5, 3, 4], patience=5)
+    trainer.fit(ROWS, ROWS)
+    with pytest.raises(InvalidParameterError, match="validation"):
+        ScriptedTrainer(validation=[]).fit(ROWS, resume=trainer.loop_state())
+
+
+def test_a_trainer_that_has_taken_steps_does_not_start_over_silently():
+    trainer = ScriptedTrainer(validation=[5, 3], patience=5)
+    trainer.fit(ROWS, ROWS)
+    with pytest.raises(InvalidParameterError, match="resume"):
+        trainer.fit(ROWS, ROWS)

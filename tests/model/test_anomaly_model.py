@@ -196,9 +196,13 @@ def test_a_conformal_threshold_without_calibration_rows_says_how_to_get_one():
     assert len(calibrated.calibration_scores) == 99
 
 
-def test_a_threshold_that_is_no_description_is_refused(model):
-    with pytest.raises(InvalidParameterError, match=r"thresholds\.Quantile\(0\.99\)"):
+def test_a_bare_number_for_a_threshold_is_refused_with_what_to_write(model):
+    with pytest.raises(InvalidParameterError, match=r"thresholds\.Fixed\(0\.5\)"):
         model.with_threshold(0.5)
+
+
+def test_the_name_of_a_threshold_means_it_with_its_defaults(model):
+    assert model.with_threshold("quantile").threshold.threshold == thresholds.Quantile()
 
 
 def test_calibrating_returns_another_model_and_leaves_this_one(model):

@@ -141,7 +141,7 @@ def test_settings_resolve_to_a_description(settings, expected):
         ({"threshold": "contamination", "contamination": 0.1}, "exclude each other"),
         ({"threshold": "percentile"}, "'conformal', 'quantile', 'contamination', 'mean_std'"),
         ({"threshold": "fixed"}, r"needs a value: pass thresholds.Fixed\(0.5\)"),
-        ({"threshold": 0.5}, "threshold must be 'auto', one of .* got 0.5"),
+        ({"threshold": 0.5}, r"a fixed value is thresholds\.Fixed\(0\.5\)"),
         ({"threshold": None}, "threshold must be 'auto', one of .* got None"),
         ({"threshold": Quantile}, "threshold must be 'auto', one of"),
         ({"contamination": 0.7}, "contamination must be above 0 and at most 0.5; got 0.7"),

@@ -78,7 +78,7 @@ class NumpyAutoencoder(Autoencoder):
         return max(rows // STACK_ROWS, 2) * STACK_ROWS
 
     def padded_rows(self, n: int) -> int:
-        """Whole stacks; also, a row's score then does not depend on how many come with it."""
+        """Whole stacks. A single row would also be a product of another kind in BLAS."""
         size = STACK_ROWS if n > FEWEST_ROWS else FEWEST_ROWS
         return -(-n // size) * size
 
@@ -101,7 +101,7 @@ class NumpyAutoencoder(Autoencoder):
 
     def _compute_stack(self, what: str, rows: Float, loss: Loss | None) -> Float:
         network, workspace = self.network, self._workspace()
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             if what == "encode":
                 return network.encode(rows, workspace)
             if what == "decode":

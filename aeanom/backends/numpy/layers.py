@@ -32,21 +32,21 @@ class Workspace:
         self.inputs: dict[str, Float] = {}
         self._dtype = dtype
         self._arrays: dict[tuple[str, Shape], Float] = {}
-        self._ones: dict[int, Float] = {}
+        self._ones = np.ones(0, dtype)
 
     def array(self, name: str, shape: Shape) -> Float:
-        """Return the array of this name and shape; its content is whatever was left in it."""
-        array = self._arrays.get((name, shape))
-        if array is None:
-            array = self._arrays[name, shape] = np.empty(shape, self._dtype)
-        return array
+        """Return an array of this name and shape; its content is whatever was left in it."""
+        # One array for every length, as long as the longest yet.
+        array = self._arrays.get((name, shape[1:]))
+        if array is None or len(array) < shape[0]:
+            array = self._arrays[name, shape[1:]] = np.empty(shape, self._dtype)
+        return array if len(array) == shape[0] else array[: shape[0]]
 
     def ones(self, size: int) -> Float:
         """Return a vector of ones."""
-        ones = self._ones.get(size)
-        if ones is None:
-            ones = self._ones[size] = np.ones(size, self._dtype)
-        return ones
+        if len(self._ones) < size:
+            self._ones = np.ones(size, self._dtype)
+        return self._ones[:size]
 
 
 class NumpyLayer(ABC):

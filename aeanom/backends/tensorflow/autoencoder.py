@@ -57,18 +57,19 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
             return tf.constant(array, dtype=self.dtype if array.dtype.kind == "f" else array.dtype)
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        compiled = _compiled(self.architecture, what, loss)
+        compiled = _compiled(self.architecture, what, loss, rows.shape, self.dtype)
         with self.context():
             return compiled(self.parameters, tf.constant(rows)).numpy()
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _compiled(
-    architecture: Architecture, what: str, loss: Loss | None
+    architecture: Architecture, what: str, loss: Loss | None, shape: tuple[int, ...], dtype: str
 ) -> Callable[[Parameters, tf.Tensor], tf.Tensor]:
     """Return the compiled function of this name; the network's tensors are its arguments.
 
-    A function that closed over variables would be traced again for every network.
+    A function that closed over variables would be traced again for every network. There is one
+    for every shape, because TensorFlow warns of a function that is traced for many.
     """
 
     def compute(parameters: Parameters, x: tf.Tensor) -> tf.Tensor:

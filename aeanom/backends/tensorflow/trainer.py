@@ -161,11 +161,14 @@ def optimizer_step(
     return updated, Moments(first, second)
 
 
-@lru_cache(maxsize=64)
-def _compiled(function: Callable[..., Any], program: Program) -> Callable[..., Any]:
+@lru_cache(maxsize=256)
+def _compiled(
+    function: Callable[..., Any], program: Program, shapes: tuple[Any, ...]
+) -> Callable[..., Any]:
     """Compile one of the functions above for a program; tensors are its only other arguments.
 
-    A function that closed over variables would be traced again at every fit.
+    A function that closed over variables would be traced again at every fit. There is one for
+    every combination of shapes, because TensorFlow warns of a function that is traced for many.
     """
 
     def bound(*arguments: Any) -> Any:
@@ -175,7 +178,12 @@ def _compiled(function: Callable[..., Any], program: Program) -> Callable[..., A
 
 
 def _calls(function: Callable[..., Any]) -> Any:
-    return staticmethod(lambda program, *tensors: _compiled(function, program)(*tensors))
+    def call(program: Program, *arguments: Any) -> Any:
+        tensors = tf.nest.flatten(arguments)
+        shapes = tuple(None if part is None else (*part.shape, part.dtype) for part in tensors)
+        return _compiled(function, program, shapes)(*arguments)
+
+    return staticmethod(call)
 
 
 class TensorFlowTrainer(CompiledTrainer):

@@ -42,7 +42,7 @@ class TorchTrainer(Trainer):
         self._workspace = Workspace(autoencoder.flat)
 
     def place(self, block: Block[Float]) -> Block[Tensor]:
-        """Copy a block to the device."""
+        """Put a block on the device."""
         return block.map(self.autoencoder.to_device)
 
     def run_steps(self, placed: Block[Tensor], segment: Segment) -> LossSum:
