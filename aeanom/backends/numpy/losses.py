@@ -26,13 +26,13 @@ def row_losses(
         `output` holds logits if the loss is computed from them.
     workspace : Workspace
     row_factor : ndarray of shape (...), optional
-        Weight of each row's loss in the sum; None leaves the derivative out.
+        Weight of each row's loss in the sum; None means 1, and saves a pass.
 
     Returns
     -------
     losses : ndarray of shape (...)
     delta : ndarray of shape (..., d)
-        Lies in the workspace; meaningless without `row_factor`.
+        The derivative over `derivative_scale`; lies in the workspace.
     """
     size = output.shape[-1]
     delta = workspace.array("loss.delta", output.shape)
@@ -41,17 +41,21 @@ def row_losses(
         # The common case, without an array of the squares.
         losses = np.vecdot(delta, delta)
         losses /= size
-        derivative, scale = delta, 2 / size
     else:
         elements, derivative = _elements(loss, output, target, delta)
         if element_weights is not None:
             elements *= element_weights
             derivative *= element_weights
-        losses, scale = elements.mean(axis=-1), 1 / size
+        losses = elements.mean(axis=-1)
+        delta[...] = derivative
     if row_factor is not None:
-        factor = (row_factor * scale).astype(delta.dtype, copy=False)
-        np.multiply(derivative, factor[..., None], out=delta)
+        delta *= row_factor.astype(delta.dtype, copy=False)[..., None]
     return losses, delta
+
+
+def derivative_scale(loss: Loss, size: int) -> float:
+    """Constant that `row_losses` leaves out of the derivative, for rows of `size` elements."""
+    return (2.0 if loss.name == "mse" else 1.0) / size
 
 
 def _elements(loss: Loss, output: Float, target: Float, residual: Float) -> tuple[Float, Float]:
@@ -59,7 +63,7 @@ def _elements(loss: Loss, output: Float, target: Float, residual: Float) -> tupl
         softplus = np.logaddexp(0, output)
         return softplus - target * output, np.exp(output - softplus) - target
     if loss.name == "mse":
-        return residual * residual, 2 * residual
+        return residual * residual, residual.copy()
     if loss.name == "mae":
         return np.abs(residual), np.sign(residual)
     clipped = np.clip(residual, -loss.delta, loss.delta)

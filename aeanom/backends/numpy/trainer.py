@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from operator import itemgetter
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from aeanom.backends.numpy.autoencoder import NumpyAutoencoder
 from aeanom.backends.numpy.layers import Noise, Workspace
-from aeanom.backends.numpy.losses import row_losses
+from aeanom.backends.numpy.losses import derivative_scale, row_losses
 from aeanom.core.batches import Block, LossSum, Segment, evaluation_slices
 from aeanom.core.noise import dropout_sites, step_noise
 from aeanom.core.plan import TrainingPlan
@@ -32,6 +33,9 @@ class NumpyTrainer(Trainer):
         self._second_moment = np.zeros_like(flat)
         self._scratch = np.empty_like(flat)
         self._workspace = Workspace(autoencoder.dtype)
+        # What gradient and moments are kept over: full batches then need no scaling at all.
+        size = prod(autoencoder.architecture.input_shape)
+        self._scale = derivative_scale(plan.loss, size) / plan.batch_size
         self._has_noise = bool(dropout_sites(autoencoder.architecture))
 
     def place(self, block: Block[Float]) -> Block[Float]:
@@ -75,31 +79,33 @@ class NumpyTrainer(Trainer):
         """Gradients of the weighted sum of row losses."""
         with np.errstate(over="ignore", invalid="ignore"):
             total = self._backward(self.place(block), row_weights, 1.0, noise)
-        gradients = self.autoencoder.to_canonical(self._gradient)
+        gradients = self.autoencoder.to_canonical(self._gradient * self._scale)
         return LossSum(total, row_weights.sum()), gradients
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
         """Take one step with gradients from outside."""
-        self._gradient[:] = self.autoencoder.from_canonical(gradients)
+        self._gradient[:] = self.autoencoder.from_canonical(gradients) / self._scale
         self._step(float(schedules["learning_rate"][0]))
 
     def state(self) -> TrainerState:
         """Copy weights, moments and step."""
-        to_canonical, adam = self.autoencoder.to_canonical, self.plan.optimizer
+        to_canonical = self.autoencoder.to_canonical
+        first_scale, second_scale = self._moment_scales()
         return TrainerState(
             step=self.step,
             weights=self.autoencoder.weights(),
-            first_moment=to_canonical(self._first_moment * (1 - adam.beta1)),
-            second_moment=to_canonical(self._second_moment * (1 - adam.beta2)),
+            first_moment=to_canonical(self._first_moment * first_scale),
+            second_moment=to_canonical(self._second_moment * second_scale),
         )
 
     def load_state(self, state: TrainerState) -> None:
         """Copy a state in."""
-        from_canonical, adam = self.autoencoder.from_canonical, self.plan.optimizer
+        from_canonical = self.autoencoder.from_canonical
+        first_scale, second_scale = self._moment_scales()
         self.step = state.step
         self.autoencoder.load_weights(state.weights)
-        self._first_moment[:] = from_canonical(state.first_moment) / (1 - adam.beta1)
-        self._second_moment[:] = from_canonical(state.second_moment) / (1 - adam.beta2)
+        self._first_moment[:] = from_canonical(state.first_moment) / first_scale
+        self._second_moment[:] = from_canonical(state.second_moment) / second_scale
 
     def snapshot(self) -> Float:
         """Copy the weights."""
@@ -123,11 +129,20 @@ class NumpyTrainer(Trainer):
     def _backward(
         self, batch: Block[Float], row_weight: Float, divisor: float, noise: Noise | None
     ) -> float:
-        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum."""
+        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum.
+
+        It is kept over `self._scale`, so that the rows of a full batch have the factor 1.
+        """
+        factor = row_weight * (self.plan.batch_size / divisor)
         loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
         output = network.output(batch.rows, workspace, logits=loss.from_logits, noise=noise)
         losses, delta = row_losses(
-            loss, output, batch.target, batch.element_weights, workspace, row_weight / divisor
+            loss,
+            output,
+            batch.target,
+            batch.element_weights,
+            workspace,
+            None if (factor == 1.0).all() else factor,
         )
         network.backward(delta, self._gradients, workspace, logits=loss.from_logits)
         return float(losses @ row_weight)
@@ -137,7 +152,7 @@ class NumpyTrainer(Trainer):
         adam = self.plan.optimizer
         factor = 1.0
         if adam.clip_norm is not None:
-            norm = float(np.sqrt(self._gradient @ self._gradient))
+            norm = float(np.sqrt(self._gradient @ self._gradient)) * self._scale
             factor = min(1.0, adam.clip_norm / norm) if norm else 1.0
         self.step += 1
         gradient, flat, scratch = self._gradient, self.autoencoder.flat, self._scratch
@@ -145,8 +160,8 @@ class NumpyTrainer(Trainer):
             gradient *= factor
         if adam.weight_decay:
             flat *= 1 - learning_rate * adam.weight_decay
-        # The moments are kept without their factors 1 - β, which saves two passes over them:
-        # m = (1 - β₁) first and v = (1 - β₂) second. The scalars below put that right.
+        # The moments are kept without their factors 1 - β and over the gradient's scale, which
+        # saves three passes (see `_moment_scales`). The scalars below put that right.
         root = ((1 - adam.beta2**self.step) / (1 - adam.beta2)) ** 0.5
         rate = learning_rate * (1 - adam.beta1) / (1 - adam.beta1**self.step) * root
         first, second = self._first_moment, self._second_moment
@@ -156,10 +171,15 @@ class NumpyTrainer(Trainer):
         second *= adam.beta2
         second += gradient
         np.sqrt(second, out=scratch)
-        scratch += adam.epsilon * root
+        scratch += adam.epsilon * root / self._scale
         np.divide(first, scratch, out=scratch)
         scratch *= rate
         flat -= scratch
+
+    def _moment_scales(self) -> tuple[float, float]:
+        """Return what the kept moments are multiplied by to be Adam's."""
+        adam = self.plan.optimizer
+        return (1 - adam.beta1) * self._scale, (1 - adam.beta2) * self._scale**2
 
     def _draw_noise(self, step: int, batch: int) -> Noise | None:
         if not self._has_noise:

@@ -40,8 +40,7 @@ def row_losses(
     torch.sub(output, target, out=delta)
     if loss.name == "mse" and element_weights is None:
         # The common case, without a new tensor.
-        squares = workspace.tensor("loss.squares", tuple(output.shape))
-        losses = torch.mul(delta, delta, out=squares).sum(-1) / size
+        losses = torch.linalg.vector_norm(delta, dim=-1).square_().div_(size)
         derivative, scale = delta, 2 / size
     else:
         elements, derivative = _elements(loss, output, target, delta)
