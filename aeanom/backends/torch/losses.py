@@ -16,7 +16,7 @@ def row_losses(
     target: Tensor,
     element_weights: Tensor | None,
     workspace: Workspace,
-    row_factor: Tensor | None = None,
+    row_factor: Tensor | float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean element loss of each row, and the derivative of their weighted sum in `output`.
 
@@ -26,8 +26,9 @@ def row_losses(
     output, target, element_weights : Tensor of shape (n, d)
         `output` holds logits if the loss is computed from them.
     workspace : Workspace
-    row_factor : Tensor of shape (n,), optional
-        Weight of each row's loss in the sum; None leaves the derivative out.
+    row_factor : Tensor of shape (n,) or float, optional
+        Weight of each row's loss in the sum, a number where all are alike; None leaves the
+        derivative out.
 
     Returns
     -------
@@ -49,7 +50,8 @@ def row_losses(
             derivative = derivative * element_weights
         losses, scale = elements.mean(-1), 1 / size
     if row_factor is not None:
-        torch.mul(derivative, (row_factor * scale)[:, None], out=delta)
+        factor = row_factor * scale
+        torch.mul(derivative, factor[:, None] if isinstance(factor, Tensor) else factor, out=delta)
     return losses, delta
 
 

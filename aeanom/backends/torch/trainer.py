@@ -51,6 +51,7 @@ class TorchTrainer(Trainer):
         row_weight = self.autoencoder.to_device(segment.row_weight)
         learning_rates = segment.schedules["learning_rate"].tolist()
         divisors = segment.row_weight.sum(axis=1).tolist()
+        full = (segment.row_weight == 1).all(axis=1).tolist()
         shared = self._noise_to_device(segment.noise)
         totals = []
         with torch.no_grad():
@@ -60,7 +61,8 @@ class TorchTrainer(Trainer):
                 else:
                     noise = {name: draws[step] for name, draws in shared.items()}
                 batch = self._gather(placed, order[step])
-                totals.append(self._backward(batch, row_weight[step], divisors[step], noise))
+                weight = 1.0 if full[step] else row_weight[step]
+                totals.append(self._backward(batch, weight, divisors[step], noise))
                 self._step(learning_rates[step])
             return LossSum(torch.stack(totals).sum(), segment.row_weight.sum())
 
@@ -134,9 +136,12 @@ class TorchTrainer(Trainer):
         return placed.map(take)
 
     def _backward(
-        self, batch: Block[Tensor], row_weight: Tensor, divisor: float, noise: Noise | None
+        self, batch: Block[Tensor], row_weight: Tensor | float, divisor: float, noise: Noise | None
     ) -> Tensor:
-        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum."""
+        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum.
+
+        `row_weight` may be a number where all rows have the same.
+        """
         loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
         logits = loss.from_logits
         output = network.output_saving(batch.rows, workspace, logits=logits, noise=noise)
@@ -144,7 +149,7 @@ class TorchTrainer(Trainer):
             loss, output, batch.target, batch.element_weights, workspace, row_weight / divisor
         )
         network.backward(delta, self._gradients, workspace, logits=logits)
-        return losses @ row_weight
+        return (losses * row_weight).sum()
 
     def _step(self, learning_rate: float) -> None:
         adam, flat, gradient = self.plan.optimizer, self.autoencoder.flat, self._gradient
