@@ -39,6 +39,7 @@ from aeanom.core.registry import resolve_backend
 from aeanom.core.rows import as_rows, check_names, column_names
 from aeanom.core.scaling import Scaler
 from aeanom.core.scoring import scale_rows, score_rows
+from aeanom.core.settings import check_dtype, fraction, whole_number
 from aeanom.core.weights import Float
 from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError, TrainingError
 from aeanom.explain import Explanation
@@ -203,7 +204,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         loss = loss_from(self.loss)
         architecture = self._architecture(rows.shape[1])
         loss.check(architecture)
-        _check_dtype(self.dtype)
+        check_dtype(self.dtype)
         backend = resolve_backend(self.backend, architecture)
         device = backend.choose_device(self.device)
         seed = self._seed()
@@ -427,18 +428,18 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def _split(self, n: int, seed: int, *, calibrates: bool, validates: bool) -> Split:
         """Which rows train, validate and calibrate: a function of the seed and their number."""
         n_calibration = n_validation = 0
-        fraction = _fraction("calibration_fraction", self.calibration_fraction)
+        share = fraction("calibration_fraction", self.calibration_fraction)
         if calibrates:
             # At least one row of each kind: a threshold from one row says so in its warning.
-            n_calibration = min(max(round(fraction * n), 1), MOST_CALIBRATION_ROWS, n - 1)
+            n_calibration = min(max(round(share * n), 1), MOST_CALIBRATION_ROWS, n - 1)
         if validates:
             automatic = 0.1 if n >= LEAST_ROWS_TO_VALIDATE else 0.0
-            fraction = (
+            share = (
                 automatic
                 if self.validation_fraction == "auto"
-                else _fraction("validation_fraction", self.validation_fraction)
+                else fraction("validation_fraction", self.validation_fraction)
             )
-            n_validation = min(round(fraction * (n - n_calibration)), n - n_calibration - 1)
+            n_validation = min(round(share * (n - n_calibration)), n - n_calibration - 1)
         sequence = np.random.SeedSequence(seed, spawn_key=(_SPLIT_STREAM,))
         order = np.random.default_rng(sequence).permutation(n)
         held_out = n_calibration + n_validation
@@ -454,7 +455,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 f"learning_rate must be a positive number, got {self.learning_rate!r}"
             )
         automatic_batch = int(np.clip(2 ** floor(log2(max(n_training / 64, 1))), 32, 1024))
-        batch_size = _whole_number("batch_size", self.batch_size, automatic_batch)
+        batch_size = whole_number("batch_size", self.batch_size, automatic_batch)
         automatic_epochs = int(np.clip(ceil(4000 / ceil(n_training / batch_size)), 10, 200))
         stops_early = self.epochs == "auto" and n_validation > 0
         return TrainingPlan(
@@ -462,7 +463,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             optimizer=optimizer_from(self.optimizer),
             learning_rate=float(self.learning_rate),
             batch_size=batch_size,
-            epochs=_whole_number("epochs", self.epochs, automatic_epochs),
+            epochs=whole_number("epochs", self.epochs, automatic_epochs),
             seed=seed,
             patience=PATIENCE if stops_early else None,
         )
@@ -489,24 +490,3 @@ class Split(NamedTuple):
     training: NDArray[np.int64]
     validation: NDArray[np.int64]
     calibration: NDArray[np.int64]
-
-
-def _fraction(name: str, value: Any) -> float:
-    if isinstance(value, Real) and not isinstance(value, bool) and 0 <= float(value) < 1:
-        return float(value)
-    raise InvalidParameterError(f"{name} must be a number in [0, 1), got {value!r}")
-
-
-def _whole_number(name: str, value: Any, automatic: int) -> int:
-    if isinstance(value, str) and value == "auto":
-        return automatic
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
-        return int(value)
-    raise InvalidParameterError(
-        f"{name} must be 'auto' or a whole number of at least 1, got {value!r}"
-    )
-
-
-def _check_dtype(dtype: Any) -> None:
-    if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
-        raise InvalidParameterError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
