@@ -7,31 +7,27 @@ read back; it computes nothing and names no framework. `builders.py` makes the u
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from aeanom.architectures.layers import (
     Activation,
+    Draws,
+    GaussianLatent,
+    GaussianOutput,
     Layer,
     Parameter,
+    PlacedLayer,
     Shape,
     layer_from_dict,
+    place_layers,
 )
+from aeanom.architectures.layers.base import whole_number
 from aeanom.errors import ArchitectureError
 
-__all__ = ["Architecture", "PlacedLayer"]
-
-
-class PlacedLayer(NamedTuple):
-    """A layer at its place: `name` is `"encoder.0"`, shapes are those of one row."""
-
-    name: str
-    layer: Layer
-    input_shape: Shape
-    output_shape: Shape
-    parameters: tuple[Parameter, ...]
+__all__ = ["Architecture"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,8 @@ class Architecture:
     Parameters
     ----------
     input_shape : tuple of int
-        Shape of one row, `(features,)` for tables.
+        Shape of one row: `(features,)` for tables, `(time, channels)` for windows of a series,
+        `(height, width)` or `(height, width, channels)` for images.
     encoder, decoder : tuple of Layer
         The decoder must return to `input_shape`.
 
@@ -57,15 +54,22 @@ class Architecture:
     decoder: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
-        for name, convert in (("input_shape", int), ("encoder", None), ("decoder", None)):
-            values = tuple(getattr(self, name))
-            object.__setattr__(self, name, tuple(map(convert, values)) if convert else values)
-        if not self.input_shape or any(size < 1 for size in self.input_shape):
-            raise ArchitectureError(f"input_shape needs positive sizes, got {self.input_shape}")
+        given = self.input_shape
+        shape = tuple(map(whole_number, given)) if isinstance(given, Sequence) else ()
+        if not shape or min(shape) < 1:
+            raise ArchitectureError(
+                f"input_shape needs positive sizes, such as (30,) for tables, got {given!r}"
+            )
+        object.__setattr__(self, "input_shape", shape)
+        object.__setattr__(self, "encoder", tuple(self.encoder))
+        object.__setattr__(self, "decoder", tuple(self.decoder))
         if not self.encoder or not self.decoder:
             raise ArchitectureError("an autoencoder needs at least one layer on each side")
-        if not self.parameters:
+        if not self.trainable:
             raise ArchitectureError("an autoencoder needs a layer that can learn, such as Dense")
+        for placed in self.walk():
+            if isinstance(placed.layer, GaussianOutput) and placed is not self.layers[-1]:
+                raise ArchitectureError(f"{placed.name}: GaussianOutput must be the last layer")
         end = self.layers[-1].output_shape
         if end != self.input_shape:
             raise ArchitectureError(
@@ -83,27 +87,28 @@ class Architecture:
     @cached_property
     def layers(self) -> tuple[PlacedLayer, ...]:
         """Every layer in order, encoder first, with its name, shapes and parameters."""
-        placed = []
-        shape = self.input_shape
-        for part, layers in (("encoder", self.encoder), ("decoder", self.decoder)):
-            for index, layer in enumerate(layers):
-                name = f"{part}.{index}"
-                try:
-                    output_shape = layer.output_shape(shape)
-                except ArchitectureError as error:
-                    raise ArchitectureError(f"{name}: {error}") from None
-                parameters = tuple(
-                    replace(parameter, name=f"{name}.{parameter.name}")
-                    for parameter in layer.parameters(shape)
-                )
-                placed.append(PlacedLayer(name, layer, shape, output_shape, parameters))
-                shape = output_shape
-        return tuple(placed)
+        encoder = place_layers("encoder", self.encoder, self.input_shape)
+        return encoder + place_layers("decoder", self.decoder, encoder[-1].output_shape)
+
+    def walk(self) -> Iterator[PlacedLayer]:
+        """Every layer in order, each followed by the layers inside it."""
+        return _walk(self.layers)
 
     @cached_property
     def parameters(self) -> tuple[Parameter, ...]:
         """The parameter table: every array of the network, in canonical order."""
         return tuple(parameter for placed in self.layers for parameter in placed.parameters)
+
+    @cached_property
+    def trainable(self) -> tuple[Parameter, ...]:
+        """The table without the buffers: what has a gradient."""
+        return tuple(parameter for parameter in self.parameters if parameter.trainable)
+
+    @cached_property
+    def draws(self) -> Mapping[str, Draws]:
+        """What each layer draws in a training step, by layer name."""
+        sites = {placed.name: placed.layer.draws(placed.input_shape) for placed in self.walk()}
+        return {name: draws for name, draws in sites.items() if draws is not None}
 
     @property
     def latent_shape(self) -> Shape:
@@ -113,7 +118,7 @@ class Architecture:
     @property
     def n_parameters(self) -> int:
         """Number of trainable values."""
-        return sum(parameter.size for parameter in self.parameters if parameter.trainable)
+        return sum(parameter.size for parameter in self.trainable)
 
     @property
     def output_activation(self) -> str:
@@ -124,7 +129,33 @@ class Architecture:
     @property
     def kinds(self) -> frozenset[str]:
         """Layer kinds that occur; a backend must have every one among its capabilities."""
-        return frozenset(placed.layer.kind for placed in self.layers)
+        return frozenset(placed.layer.kind for placed in self.walk())
+
+    @property
+    def raw_output_shape(self) -> Shape:
+        """Shape of one row before the decoder's last layer, which some losses are computed from."""
+        return self.layers[-1].input_shape
+
+    @property
+    def has_gaussian_output(self) -> bool:
+        """Whether it gives each feature a variance; its loss is then `"gaussian"`."""
+        return isinstance(self.decoder[-1], GaussianOutput)
+
+    @property
+    def has_channels(self) -> bool:
+        """Whether the last axis of a row tells different quantities apart.
+
+        Of an image without an axis for channels, all pixels are of one kind.
+        """
+        return len(self.input_shape) != 2 or not self.kinds & {"conv2d", "conv2d_transpose"}
+
+    @property
+    def warm_up_steps(self) -> int:
+        """Training steps over which the weight of the KL divergence rises to 1."""
+        return max(
+            (p.layer.warm_up_steps for p in self.walk() if isinstance(p.layer, GaussianLatent)),
+            default=0,
+        )
 
     def summary(self) -> str:
         """Return a table of layers, output shapes and parameter counts, as plain text."""
@@ -134,9 +165,9 @@ class Architecture:
                 placed.name,
                 _describe(placed.layer),
                 str(placed.output_shape),
-                f"{sum(parameter.size for parameter in placed.parameters):,}",
+                f"{_own_size(placed):,}",
             )
-            for placed in self.layers
+            for placed in self.walk()
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         lines = [
@@ -145,8 +176,10 @@ class Architecture:
         ]
         lines.insert(1, "-" * len(lines[0]))
         lines.append("-" * len(lines[0]))
+        n_buffered = sum(parameter.size for parameter in self.parameters) - self.n_parameters
         lines.append(
             f"latent shape {self.latent_shape}, {self.n_parameters:,} trainable parameters"
+            + (f" and {n_buffered:,} in buffers" if n_buffered else "")
         )
         return "\n".join(lines)
 
@@ -163,11 +196,11 @@ class Architecture:
         """Read back what `to_dict` gave; raises `ArchitectureError` if it is anything else."""
         try:
             return cls(
-                input_shape=tuple(int(size) for size in values["input_shape"]),
+                input_shape=values["input_shape"],
                 encoder=tuple(_read_layers(values["encoder"])),
                 decoder=tuple(_read_layers(values["decoder"])),
             )
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ArchitectureError(f"not an architecture: {error!r}") from None
 
     def to_json(self) -> str:
@@ -179,7 +212,7 @@ class Architecture:
         """Read back what `to_json` gave."""
         try:
             values = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ArchitectureError(f"not an architecture: {error}") from None
         return cls.from_dict(values)
 
@@ -188,8 +221,40 @@ def _read_layers(layers: Any) -> Iterator[Layer]:
     return (layer_from_dict(values) for values in layers)
 
 
+def _walk(layers: Sequence[PlacedLayer]) -> Iterator[PlacedLayer]:
+    for placed in layers:
+        yield placed
+        yield from _walk(placed.inner)
+
+
+def _own_size(placed: PlacedLayer) -> int:
+    """Elements of a layer's arrays without those of the layers inside it, which have own lines."""
+    inside = (parameter for part in placed.inner for parameter in part.parameters)
+    return sum(p.size for p in placed.parameters) - sum(p.size for p in inside)
+
+
+# What a line of the summary leaves out: the shapes and counts next to it tell enough.
+_UNTOLD = ("use_bias", "initializer", "padding")
+
+
 def _describe(layer: Layer) -> str:
-    values = layer.to_dict()
-    kind = values.pop("kind")
-    first = next(iter(values.values()), "")
-    return f"{kind} {first}"
+    """Kind, first setting, and the others that are not as they would be anyway."""
+    if layer.inner:
+        return layer.kind
+    words = [layer.kind]
+    for field in fields(layer):  # type: ignore[arg-type]
+        value = getattr(layer, field.name)
+        sizes = value if isinstance(value, tuple) else (value,)
+        default = sizes == (field.default,) * len(sizes)
+        # A first setting is worth showing, but not the small numbers of a normalisation.
+        hidden = default and (len(words) > 1 or isinstance(value, float))
+        if hidden or field.name in _UNTOLD:
+            continue
+        if len(words) == 1:
+            words.append("×".join(map(str, sizes)))
+        elif value is True:
+            words.append(field.name)
+        else:
+            shown = "×".join(map(str, sizes if len(set(sizes)) > 1 else sizes[:1]))
+            words.append(f"{field.name.removesuffix('_size')} {shown}")
+    return ", ".join([" ".join(words[:2]), *words[2:]])
