@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture, Shape
-from aeanom.core.batches import pad_rows
+from aeanom.core.batches import pad_rows, rows_at_once
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights
 from aeanom.errors import InvalidDataError
 
 __all__ = ["Autoencoder"]
 
-ROW_BUCKETS = (1, 16, 256, 4096)
+ROW_BUCKETS = (1, 16, 64, 256, 1024, 4096)
 """Numbers of rows that a backend with static shapes compiles for."""
 
 
@@ -61,7 +61,7 @@ class Autoencoder(ABC):
 
     @abstractmethod
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        """Compute `what` ("encode", "decode", "reconstruct", "errors") for one chunk of rows."""
+        """Compute `what` for one chunk of rows: the name of one of the six methods below."""
 
     def encode(self, x: Float) -> Float:
         """Map rows of shape (n, *input_shape) to latents of shape (n, *latent_shape)."""
@@ -76,8 +76,19 @@ class Autoencoder(ABC):
         shape = self.architecture.input_shape
         return self._map("reconstruct", x, shape, shape)
 
+    def raw_output(self, x: Float) -> Float:
+        """Return what the decoder's last layer is given: logits, or means and log-variances."""
+        architecture = self.architecture
+        return self._map("raw_output", x, architecture.input_shape, architecture.raw_output_shape)
+
+    def penalties(self, x: Float) -> NDArray[np.float64]:
+        """Return what the layers add to each row's loss, of shape (n,): KL terms, L1 terms."""
+        return self._map("penalties", x, self.architecture.input_shape, ()).astype(np.float64)
+
     def errors(self, x: Float, loss: Loss) -> NDArray[np.float64]:
-        """Mean element loss of each row between it and its reconstruction.
+        """Mean element loss of each row between it and its reconstruction: its score.
+
+        With it come the terms that a layer adds to scores (`GaussianLatent(kl_in_score=True)`).
 
         Parameters
         ----------
@@ -94,11 +105,13 @@ class Autoencoder(ABC):
 
     def chunk_rows(self) -> int:
         """Most rows that are computed at a time."""
-        return ROW_BUCKETS[-1]
+        return rows_at_once(self.architecture)
 
     def padded_rows(self, n: int) -> int:
         """Rows that a chunk of `n` is padded to with zeros."""
-        return next(size for size in ROW_BUCKETS if size >= n) if self.has_static_shapes else n
+        if not self.has_static_shapes:
+            return n
+        return min(next(size for size in ROW_BUCKETS if size >= n), max(self.chunk_rows(), n))
 
     def scoring_threads(self) -> int:
         """Threads that may score parts of a table at the same time."""

@@ -6,11 +6,14 @@ A plug-in derives from this class and names it in the entry-point group `aeanom.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from aeanom.architectures import Architecture
+from aeanom.architectures import Architecture, Shape
+from aeanom.architectures.layers import LAYERS
 from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer
 from aeanom.core.weights import Weights
@@ -26,7 +29,7 @@ class Capabilities:
     Attributes
     ----------
     layer_kinds : frozenset of str
-        `kind` of the layer descriptions that it has natively.
+        `kind` of the layer descriptions that it has natively; `Backend.add_layer` adds others.
     dtypes : frozenset of str
     device_kinds : frozenset of str
         Such as `"cpu"` and `"cuda"`; which devices there are is `Backend.devices`.
@@ -38,10 +41,19 @@ class Capabilities:
 
 
 class Backend(ABC):
-    """Makes autoencoders and trainers of one framework."""
+    """Makes autoencoders and trainers of one framework.
+
+    Attributes
+    ----------
+    name : str
+    capabilities : Capabilities
+    layers : dict of str to callable
+        The function of each kind of layer, for a backend that takes new ones.
+    """
 
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities]
+    layers: ClassVar[dict[str, Callable[..., Any]]] = {}
 
     @abstractmethod
     def devices(self) -> tuple[str, ...]:
@@ -56,6 +68,53 @@ class Backend(ABC):
     @abstractmethod
     def trainer(self, autoencoder: Autoencoder, plan: TrainingPlan) -> Trainer:
         """Make a trainer for an autoencoder of this backend."""
+
+    def add_layer(self, kind: str, function: Callable[..., Any]) -> None:
+        """Teach this backend a layer of your own; `docs/layers.md` shows how.
+
+        Parameters
+        ----------
+        kind : str
+            Of a `Layer` description that is defined.
+        function : callable
+            `function(bound, x, context)` on the framework's arrays, see `aeanom.core.layers`. In
+            the NumPy backend it returns the output and the way back.
+
+        Raises
+        ------
+        UnsupportedError
+            If no description has that kind, if the kind is one of the library's own, or if this
+            backend has no table of layers.
+        """
+        if kind not in LAYERS:
+            raise UnsupportedError(
+                f"there is no layer description of kind {kind!r}: define it first"
+            )
+        if kind in self.capabilities.layer_kinds:
+            raise UnsupportedError(f"backend {self.name!r} has a layer of kind {kind!r} already")
+        if not self.layers:
+            raise UnsupportedError(f"backend {self.name!r} takes no layers of your own")
+        self.layers[kind] = function
+
+    def describe(self, module: Any, input_shape: Shape, dtype: str) -> ModuleArchitecture:
+        """Return what is to be known of a module that a user brings; it is not changed.
+
+        Parameters
+        ----------
+        module : object
+            The framework's own: maps arrays of shape (n, *input_shape) to the same shape. With
+            methods `encode` and `decode`, or submodules `encoder` and `decoder`, it has latents.
+        input_shape : tuple of int
+        dtype : str
+
+        Raises
+        ------
+        ArchitectureError
+            If it returns anything else, or has nothing to train.
+        UnsupportedError
+            If this backend takes no modules.
+        """
+        raise UnsupportedError(f"backend {self.name!r} takes no modules of your own")
 
     def choose_device(self, device: str) -> str:
         """Return the device that a setting means; `"auto"` is the CPU, GPUs only if asked for.
@@ -77,8 +136,14 @@ class Backend(ABC):
 
     def check(self, architecture: Architecture, dtype: str) -> None:
         """Raise `UnsupportedError` if this backend cannot run the network."""
-        missing = architecture.kinds - self.capabilities.layer_kinds
-        if missing:
+        missing = architecture.kinds - self.capabilities.layer_kinds - self.layers.keys()
+        if isinstance(architecture, ModuleArchitecture):
+            if architecture.framework != self.name:
+                raise UnsupportedError(
+                    f"backend {self.name!r} cannot run a {architecture.framework} module of your "
+                    "own: only a network described with aeanom.architectures runs everywhere"
+                )
+        elif missing:
             raise UnsupportedError(
                 f"backend {self.name!r} has no layer of kind {', '.join(sorted(missing))}"
             )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Generic, NamedTuple, SupportsFloat, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aeanom.architectures import Architecture
 from aeanom.core.weights import Float
 
 __all__ = [
@@ -22,8 +24,8 @@ __all__ = [
     "bucket",
     "epoch_batches",
     "evaluation_batches",
-    "evaluation_slices",
     "pad_rows",
+    "rows_at_once",
     "split",
 ]
 
@@ -31,7 +33,9 @@ Array = TypeVar("Array")
 Other = TypeVar("Other")
 
 MAX_SEGMENT_STEPS = 1024
-EVALUATION_BATCH = 4096
+MOST_ROWS_AT_ONCE = 4096
+LEAST_ROWS_AT_ONCE = 16
+MOST_ELEMENTS_AT_ONCE = 2**24
 
 
 class Block(NamedTuple, Generic[Array]):
@@ -86,9 +90,9 @@ class Segment:
     row_weight : float64 ndarray of shape (steps, batch)
         Zero for filled-up slots.
     schedules : mapping of str to float64 ndarray of shape (steps,)
-        `"learning_rate"`, one value a step.
+        `"learning_rate"`, `"kl_weight"`: one value a step; see `TrainingPlan.schedules`.
     noise : mapping of str to ndarray of shape (steps, batch, ...), optional
-        Shared draws by site; None means the framework's own generator.
+        Shared draws by layer name; None means the framework's own generator.
     """
 
     first_step: int
@@ -159,19 +163,27 @@ def epoch_batches(
     return _fill_up(order, effective_batch_size(batch_size, n_rows))
 
 
-def evaluation_batches(n_rows: int) -> tuple[NDArray[np.int32], Float]:
+def rows_at_once(architecture: Architecture) -> int:
+    """Most rows that are computed together without gradients, so that memory stays bounded.
+
+    A power of two from 16 to 4096, with at most 2^24 elements (64 MiB in float32) in the widest
+    layer.
+    """
+    shapes = [architecture.input_shape, *(placed.output_shape for placed in architecture.walk())]
+    fitting = MOST_ELEMENTS_AT_ONCE // max(map(prod, shapes))
+    power = 1 << max(fitting.bit_length() - 1, 0)
+    return min(max(power, LEAST_ROWS_AT_ONCE), MOST_ROWS_AT_ONCE)
+
+
+def evaluation_batches(n_rows: int, batch_size: int) -> tuple[NDArray[np.int32], Float]:
     """Every row once, in its own order, as `epoch_batches` does: for compiled backends."""
-    return epoch_batches(n_rows, EVALUATION_BATCH, seed=0, epoch=0, shuffle=False)
-
-
-def evaluation_slices(n_rows: int) -> Iterator[slice]:
-    """Every row once, in its own order, as slices: for backends without static shapes."""
-    return _slices(n_rows, EVALUATION_BATCH)
+    return epoch_batches(n_rows, batch_size, seed=0, epoch=0, shuffle=False)
 
 
 def split(steps: int) -> Iterator[slice]:
     """Cut an epoch's steps into runs that are short enough for one segment."""
-    return _slices(steps, MAX_SEGMENT_STEPS)
+    step = MAX_SEGMENT_STEPS
+    return (slice(start, min(start + step, steps)) for start in range(0, steps, step))
 
 
 def pad_rows(array: NDArray[Any], size: int) -> NDArray[Any]:
@@ -190,7 +202,3 @@ def _fill_up(order: NDArray[np.int32], batch: int) -> tuple[NDArray[np.int32], F
     row_weight = np.zeros(steps * batch)
     row_weight[:n_rows] = 1.0
     return np.resize(order, (steps, batch)), row_weight.reshape(steps, batch)
-
-
-def _slices(size: int, step: int) -> Iterator[slice]:
-    return (slice(start, min(start + step, size)) for start in range(0, size, step))

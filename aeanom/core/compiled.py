@@ -8,14 +8,14 @@ compiles nothing. What is compiled in, besides the shapes, is the `Program`.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aeanom.architectures import Architecture
+from aeanom.architectures import Architecture, Parameter
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.batches import Block, LossSum, Segment, bucket, evaluation_batches, pad_rows
 from aeanom.core.losses import Loss
@@ -66,13 +66,19 @@ class CompiledAutoencoder(Autoencoder):
             self.parameters = self.from_canonical(weights)
 
     def to_canonical(self, parameters: Parameters) -> Weights:
-        """Copy arrays to the host, in canonical order."""
+        """Copy arrays to the host, in canonical order: all weights, or those that there are."""
         table = self.architecture.parameters
-        return {parameter.name: np.array(parameters[parameter.name]) for parameter in table}
+        return {
+            parameter.name: np.array(parameters[parameter.name])
+            for parameter in table
+            if parameter.name in parameters
+        }
 
-    def from_canonical(self, weights: Mapping[str, Float]) -> Parameters:
-        """Copy arrays to the device."""
-        checked = check_weights(self.architecture, weights, self.dtype)
+    def from_canonical(
+        self, weights: Mapping[str, Float], parameters: Sequence[Parameter] = ()
+    ) -> Parameters:
+        """Copy arrays to the device: all weights, or those of these parameters."""
+        checked = check_weights(parameters or self.architecture.parameters, weights, self.dtype)
         # Copies of its own: a framework may share an array's memory, and use it again.
         return {name: self.to_device(array.copy()) for name, array in checked.items()}
 
@@ -104,13 +110,16 @@ class CompiledTrainer(Trainer):
 
     A backend writes `copy` and names four functions. Each is given the `Program`, then arrays::
 
-        run_steps(program, parameters, moments, block, order, row_weight, learning_rate,
+        run_steps(program, parameters, moments, block, order, row_weight, schedules,
                   noise, seed, first_step, steps) -> (parameters, moments, total)
         loss_sum(program, parameters, block, order, row_weight, steps) -> total
-        sum_and_gradients(program, parameters, block, row_weight, noise) -> (total, gradients)
+        sum_and_gradients(program, parameters, block, row_weight, schedules, noise)
+            -> (total, gradients)
         optimizer_step(program, parameters, moments, gradients, learning_rate, step)
             -> (parameters, moments)
 
+    `parameters` hold the buffers too; gradients and moments are those of the trainable ones.
+    `schedules` hold one value a step in `run_steps`, and scalars in `sum_and_gradients`.
     `run_steps` and `optimizer_step` may reuse the memory of the parameters and moments.
     """
 
@@ -123,7 +132,7 @@ class CompiledTrainer(Trainer):
     def __init__(self, autoencoder: CompiledAutoencoder, plan: TrainingPlan) -> None:
         super().__init__(autoencoder, plan)
         self._program = Program(autoencoder.architecture, plan.loss, plan.optimizer)
-        table = autoencoder.architecture.parameters
+        table = autoencoder.architecture.trainable
         zeros = {parameter.name: np.zeros(parameter.shape) for parameter in table}
         self._moments = self._to_moments(zeros, zeros)
 
@@ -148,7 +157,7 @@ class CompiledTrainer(Trainer):
                 placed.block,
                 self._padded(segment.order, size),
                 self._padded(segment.row_weight, size),
-                self._padded(segment.schedules["learning_rate"], size),
+                {name: self._padded(values, size) for name, values in segment.schedules.items()},
                 segment.noise
                 and {name: self._padded(draws, size) for name, draws in segment.noise.items()},
                 self._whole_number(self.plan.seed % 2**31),
@@ -160,7 +169,7 @@ class CompiledTrainer(Trainer):
 
     def evaluate(self, placed: Placed, schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise, in one compiled call."""
-        order, row_weight = evaluation_batches(placed.n_rows)
+        order, row_weight = evaluation_batches(placed.n_rows, self.autoencoder.chunk_rows())
         size = bucket(len(order))
         with self.autoencoder.context():
             total = type(self).loss_sum_function(
@@ -188,6 +197,10 @@ class CompiledTrainer(Trainer):
                 autoencoder.parameters,
                 self._to_device(block, block.n_rows),
                 autoencoder.to_device(row_weights),
+                {
+                    name: autoencoder.to_device(np.asarray(values[0]))
+                    for name, values in schedules.items()
+                },
                 noise and {name: autoencoder.to_device(draws) for name, draws in noise.items()},
             )
         return LossSum(total, row_weights.sum()), autoencoder.to_canonical(gradients)
@@ -200,7 +213,7 @@ class CompiledTrainer(Trainer):
                 self._program,
                 autoencoder.parameters,
                 self._moments,
-                autoencoder.from_canonical(gradients),
+                autoencoder.from_canonical(gradients, autoencoder.architecture.trainable),
                 autoencoder.to_device(np.asarray(schedules["learning_rate"][0])),
                 self._whole_number(self.step),
             )
@@ -235,7 +248,8 @@ class CompiledTrainer(Trainer):
     def _to_moments(self, first: Mapping[str, Float], second: Mapping[str, Float]) -> Moments:
         with self.autoencoder.context():
             from_canonical = self.autoencoder.from_canonical
-            return Moments(from_canonical(first), from_canonical(second))
+            trainable = self.autoencoder.architecture.trainable
+            return Moments(from_canonical(first, trainable), from_canonical(second, trainable))
 
     def _to_device(self, block: Block[Float], size: int) -> Block[Any]:
         return block.map(lambda part: self._padded(part, size))

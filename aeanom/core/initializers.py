@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from aeanom.architectures import Architecture, Parameter
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.weights import Float, Weights
 
 __all__ = ["initial_weights"]
@@ -26,6 +27,7 @@ def initial_weights(architecture: Architecture, seed: int, dtype: str = "float64
         Non-negative.
     dtype : {"float32", "float64"}
         Values are drawn in float64 and rounded, so both precisions start from the same point.
+        A module of a user's own starts from the values that it came with.
 
     Returns
     -------
@@ -37,6 +39,8 @@ def initial_weights(architecture: Architecture, seed: int, dtype: str = "float64
     `he_uniform` has a = √(6 / fan_in) (He et al. 2015) and `fan_in` has a = 1 / √fan_in, which
     is what `torch.nn.Linear` does.
     """
+    if isinstance(architecture, ModuleArchitecture):
+        return {name: array.astype(dtype) for name, array in architecture.initial.items()}
     weights = {}
     for parameter in architecture.parameters:
         # One spawn key per name: a stable, collision-free child without a hash function.
@@ -66,9 +70,14 @@ def _zeros(generator: np.random.Generator, parameter: Parameter) -> Float:
     return np.zeros(parameter.shape)
 
 
+def _ones(generator: np.random.Generator, parameter: Parameter) -> Float:
+    return np.ones(parameter.shape)
+
+
 _INITIALIZERS: dict[str, Callable[[np.random.Generator, Parameter], Float]] = {
     "glorot_uniform": _glorot_uniform,
     "he_uniform": _he_uniform,
     "fan_in": _fan_in,
     "zeros": _zeros,
+    "ones": _ones,
 }

@@ -35,7 +35,8 @@ class TrainingPlan:
     min_delta : float
         How much lower a validation loss must be to count as better.
     noise : {"native", "shared"}
-        Whose random numbers dropout uses: the framework's, or those of `core/noise.py`.
+        Whose random numbers the layers use that draw some (dropout, denoising, variational): the
+        framework's, or those of `core/noise.py`.
     """
 
     loss: Loss = field(default_factory=Loss)
@@ -62,6 +63,14 @@ class TrainingPlan:
         if self.noise not in ("native", "shared"):
             raise InvalidParameterError(f"noise is 'native' or 'shared', got {self.noise!r}")
 
-    def schedules(self, first_step: int, steps: int) -> Mapping[str, Float]:
-        """Values that may change from step to step, for `steps` steps from `first_step`."""
-        return {"learning_rate": np.full(steps, self.learning_rate)}
+    def schedules(self, first_step: int, steps: int, warm_up_steps: int = 0) -> Mapping[str, Float]:
+        """Values that may change from step to step, for `steps` steps from `first_step`.
+
+        `"learning_rate"`, and with `warm_up_steps` the weight of the KL divergence,
+        `"kl_weight"`, which reaches 1 in the last of them; a schedule that is missing is 1.
+        """
+        schedules = {"learning_rate": np.full(steps, self.learning_rate)}
+        if warm_up_steps:
+            count = np.arange(first_step + 1, first_step + steps + 1)
+            schedules["kl_weight"] = np.minimum(count / warm_up_steps, 1.0)
+        return schedules

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from aeanom.architectures import Architecture
 from aeanom.core.backend import Backend
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.errors import BackendError, BackendNotInstalledError, UnknownBackendError
 
 __all__ = ["available_backends", "get_backend", "known_backends", "resolve_backend"]
@@ -37,9 +38,9 @@ _BUILT_IN = {
         "aeanom.backends.tensorflow", "TensorFlowBackend", ("tensorflow",), "tensorflow"
     ),
 }
-_DENSE_KINDS = frozenset({"dense", "activation", "dropout"})
+_HEAVY_KINDS = frozenset({"conv1d", "conv2d", "conv2d_transpose", "lstm", "gru"})
 _DENSE_ORDER = ("numpy", "jax", "torch", "tensorflow")
-_OTHER_ORDER = ("torch", "jax", "tensorflow", "numpy")
+_HEAVY_ORDER = ("torch", "jax", "tensorflow", "numpy")
 
 
 def known_backends() -> tuple[str, ...]:
@@ -88,9 +89,10 @@ def get_backend(name: str) -> Backend:
 def resolve_backend(backend: str | Backend, architecture: Architecture) -> Backend:
     """Return the backend that a setting means for a network.
 
-    `"auto"` is the first installed of a fixed order: numpy, jax, torch, tensorflow for dense
-    networks; torch, jax, tensorflow, numpy for the others. A `Backend` object must be the one that
-    its name leads to: a model finds its backend again by name.
+    `"auto"` is the first installed of a fixed order: torch, jax, tensorflow, numpy for networks
+    with convolutional or recurrent layers; numpy, jax, torch, tensorflow for the others. A
+    `Backend` object must be the one that its name leads to: a model finds its backend again by
+    name.
     """
     if isinstance(backend, Backend):
         if backend.name not in known_backends() or get_backend(backend.name) is not backend:
@@ -102,7 +104,9 @@ def resolve_backend(backend: str | Backend, architecture: Architecture) -> Backe
         return backend
     if backend != "auto":
         return get_backend(backend)
-    order = _DENSE_ORDER if architecture.kinds <= _DENSE_KINDS else _OTHER_ORDER
+    if isinstance(architecture, ModuleArchitecture):
+        return get_backend(architecture.framework)
+    order = _HEAVY_ORDER if architecture.kinds & _HEAVY_KINDS else _DENSE_ORDER
     return get_backend(next(name for name in order if not missing_packages(name)))
 
 

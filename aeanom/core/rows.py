@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from aeanom.architectures import Shape
 from aeanom.core.weights import Float
 from aeanom.errors import DataTypeError, InvalidDataError
 
@@ -58,20 +59,21 @@ def as_rows(
     X: Any,
     *,
     caller: str,
-    n_features: int | None = None,
+    row_shape: Shape | None = None,
     names: Sequence[str] | None = None,
     minimum: int = 1,
 ) -> Float:
-    """Return `X` as a float array of shape (n, d), or say why it cannot be one.
+    """Return `X` as a float array, or say why it cannot be one.
 
     Parameters
     ----------
-    X : array-like or DataFrame of shape (n, d)
+    X : array-like of shape (n, *row_shape), or DataFrame of shape (n, d)
         Never changed. float32 and float64 are taken as they are, other numbers as float64.
     caller : str
         Name for messages, such as `"AnomalyDetector"`.
-    n_features : int, optional
-        Columns that there must be.
+    row_shape : tuple of int, optional
+        What the shape of a row must be. None takes tables (n, d), windows of a series
+        (n, time, channels) and images (n, height, width) or (n, height, width, channels).
     names : sequence of str, optional
         Column names for messages.
     minimum : int
@@ -79,7 +81,7 @@ def as_rows(
 
     Returns
     -------
-    float32 or float64 ndarray of shape (n, d)
+    float32 or float64 ndarray of shape (n, *row_shape)
         May share memory with `X`.
 
     Raises
@@ -87,7 +89,8 @@ def as_rows(
     DataTypeError
         For a sparse matrix, or cells that cannot be turned into numbers.
     InvalidDataError
-        For anything else: not 2-D, complex, empty, too few rows, another width, NaN, infinity.
+        For anything else: no rows and columns, complex, empty, too few rows, another shape, NaN,
+        infinity.
     """
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise DataTypeError(
@@ -96,28 +99,37 @@ def as_rows(
         )
     names = names or column_names(X)
     rows = _as_floats(X, names)
-    if rows.ndim != 2:
-        raise InvalidDataError(
-            f"Expected 2D array, got {rows.ndim}D array instead (shape {rows.shape}). Reshape "
-            "your data: X.reshape(-1, 1) if it is one feature, X.reshape(1, -1) if one row"
-        )
-    n, d = rows.shape
+    _check_rank(rows, row_shape)
+    n = len(rows)
     if n < minimum:
         raise InvalidDataError(
             f"Found array with {n} sample(s) (shape={rows.shape}) while a minimum of {minimum} "
             f"is required by {caller} (n_samples={n})"
         )
-    if d < 1:
+    if min(rows.shape[1:]) < 1:
         raise InvalidDataError(
-            f"Found array with {d} feature(s) (shape={rows.shape}) while a minimum of 1 is "
+            f"Found array with 0 feature(s) (shape={rows.shape}) while a minimum of 1 is "
             f"required by {caller}"
         )
-    if n_features is not None and d != n_features:
-        raise InvalidDataError(
-            f"X has {d} features, but {caller} is expecting {n_features} features as input"
+    if row_shape is not None and rows.shape[1:] != row_shape:
+        given, wanted = (
+            f"{shape[0]} features" if len(row_shape) == 1 else f"rows of shape {shape}"
+            for shape in (rows.shape[1:], row_shape)
         )
+        raise InvalidDataError(f"X has {given}, but {caller} is expecting {wanted} as input")
     _check_finite(rows, names)
     return rows
+
+
+def _check_rank(rows: Float, row_shape: Shape | None) -> None:
+    ranks = (2, 3, 4) if row_shape is None else (1 + len(row_shape),)
+    if rows.ndim in ranks:
+        return
+    message = f"Expected {min(ranks)}D array, got {rows.ndim}D array instead (shape {rows.shape}). "
+    if ranks[0] == 2:
+        message += "Reshape your data: X.reshape(-1, 1) if it is one feature, X.reshape(1, -1) "
+        raise InvalidDataError(message + "if one row")
+    raise InvalidDataError(message + f"Rows have the shape {row_shape} here")
 
 
 def _as_floats(X: Any, names: Sequence[str] | None) -> Float:
@@ -171,11 +183,13 @@ def _check_finite(rows: Float, names: Sequence[str] | None) -> None:
         return
     n_nan = int(np.isnan(rows).sum())
     n_infinite = int(rows.size - finite.sum()) - n_nan
-    n_rows = int((~finite).any(axis=1).sum())
-    columns = np.flatnonzero((~finite).any(axis=0)).tolist()
+    n_rows = int((~finite).reshape(len(rows), -1).any(axis=1).sum())
+    where = ""
+    if rows.ndim == 2:
+        where = f", {_list_columns(np.flatnonzero((~finite).any(axis=0)).tolist(), names)}"
     raise InvalidDataError(
         f"Input X contains NaN or infinity: {n_nan} NaN and {n_infinite} infinity (inf) in "
-        f"{n_rows} of {len(rows)} rows, {_list_columns(columns, names)}. Missing "
+        f"{n_rows} of {len(rows)} rows{where}. Missing "
         "values are not accepted: drop those rows, or fill them in (sklearn.impute.SimpleImputer)"
     )
 

@@ -1,4 +1,8 @@
-"""Scaling of columns: learnt in `fit`, kept in the model, computed in float64 for every backend."""
+"""Scaling of columns: learnt in `fit`, kept in the model, computed in float64 for every backend.
+
+Each column of a table has its own scale; so has each channel of a window or an image, the same at
+all times and places.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aeanom.architectures import Architecture
 from aeanom.core.weights import Float
 from aeanom.errors import InvalidDataError, InvalidParameterError
 
-__all__ = ["SCALERS", "Scaler"]
+__all__ = ["SCALERS", "Scaler", "scales_of"]
 
 SCALERS = ("standard", "minmax", "robust", "none")
 CLIP = 1e9
@@ -19,14 +24,15 @@ CLIP = 1e9
 
 @dataclass(frozen=True, eq=False)
 class Scaler:
-    """`(x - center) / scale`, column by column.
+    """`(x - center) / scale`, column by column or channel by channel.
 
     Attributes
     ----------
     kind : {"standard", "minmax", "robust", "none"}
         Mean and standard deviation; minimum and range; median and interquartile range; nothing.
     center, scale : float64 ndarray of shape (d,)
-        A column that does not vary (but for rounding) has scale 1.
+        One for each place in the last axis, or one for all. A column that does not vary (but for
+        rounding) has scale 1.
     """
 
     kind: str
@@ -34,8 +40,24 @@ class Scaler:
     scale: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, kind: str, rows: Float, names: Sequence[str] | None = None) -> Scaler:
-        """Learn the scaling from rows of shape (n, d).
+    def fit(
+        cls,
+        kind: str,
+        rows: Float,
+        names: Sequence[str] | None = None,
+        n_scales: int | None = None,
+    ) -> Scaler:
+        """Learn the scaling from rows of shape (n, ...).
+
+        Parameters
+        ----------
+        kind : str
+        rows : ndarray of shape (n, ...)
+        names : sequence of str, optional
+            Of the columns, for messages.
+        n_scales : int, optional
+            1 for one scale for everything, by default one for each place in the last axis; see
+            `scales_of`.
 
         Raises
         ------
@@ -46,6 +68,7 @@ class Scaler:
         """
         if kind not in SCALERS:
             raise InvalidParameterError(f"unknown scaler {kind!r}; known: {', '.join(SCALERS)}")
+        rows = rows.reshape(-1, n_scales or rows.shape[-1])
         with np.errstate(over="ignore", invalid="ignore"):
             center, scale = _STATISTICS[kind](rows)
             largest = np.abs(rows).max(axis=0).astype(np.float64)
@@ -65,7 +88,7 @@ class Scaler:
         return cls(kind, center, np.where(constant, 1.0, scale))
 
     def transform(self, rows: Float, dtype: str) -> Float:
-        """Scale rows of shape (n, d); the result is clipped to ±1e9 and has the given dtype.
+        """Scale rows of shape (n, ...); the result is clipped to ±1e9 and has the given dtype.
 
         Further out than 1e9 spreads is far out, and beyond it a float32 network would answer
         with infinities or NaN, which are greater than no threshold.
@@ -87,6 +110,11 @@ class Scaler:
         if self.kind == "none":
             return scaled.astype(np.float64)
         return scaled * self.scale + self.center
+
+
+def scales_of(architecture: Architecture) -> int:
+    """Return how many scales a network's rows have: one a column or channel, or one for all."""
+    return architecture.input_shape[-1] if architecture.has_channels else 1
 
 
 def _standard(rows: Float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -34,14 +34,14 @@ class ScaledRows(NamedTuple):
 
 
 def scale_rows(scaler: Scaler, loss: Loss, rows: Float, dtype: str) -> ScaledRows:
-    """Scale rows of shape (n, d) for a network of this dtype and loss.
+    """Scale rows of shape (n, ...) for a network of this dtype and loss.
 
     Binary cross-entropy has no meaning for targets outside [0, 1] (it would call a value far
     above the training range *less* odd), so such values are clipped. Their squared distance is
     added to the score instead.
     """
     scaled = scaler.transform(rows, dtype)
-    if not loss.from_logits:
+    if not loss.needs_unit_interval:
         return ScaledRows(scaled, None)
     inside = scaled.clip(0, 1)
     return ScaledRows(inside, scaled - inside)
@@ -58,7 +58,7 @@ def scaled_parts(
 def score_rows(
     autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float
 ) -> NDArray[np.float64]:
-    """Anomaly score of each row of shape (n, d): its reconstruction error after scaling."""
+    """Anomaly score of each row of shape (n, ...): its reconstruction error after scaling."""
     scores = np.empty(len(rows))
     chunk = autoencoder.chunk_rows()
 
@@ -67,7 +67,8 @@ def score_rows(
             scaled = scale_rows(scaler, loss, rows[part], autoencoder.dtype)
             scores[part] = autoencoder.errors(scaled.rows, loss)
             if scaled.beyond is not None:
-                scores[part] += np.square(scaled.beyond, dtype=np.float64).mean(axis=1)
+                squares = np.square(scaled.beyond, dtype=np.float64)
+                scores[part] += squares.reshape(len(squares), -1).mean(axis=1)
 
     threads = autoencoder.scoring_threads()
     if threads == 1 or len(rows) < ROWS_WORTH_A_THREAD * threads:

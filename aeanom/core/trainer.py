@@ -7,7 +7,7 @@ decided here, for every backend. A backend only does what the loop hands it: a s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -15,11 +15,13 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.batches import Block, LossSum, Segment, epoch_batches, split
 from aeanom.core.callbacks import Callback, Progress
 from aeanom.core.history import History
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.noise import segment_noise
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.weights import Float, Weights
@@ -30,7 +32,10 @@ __all__ = ["LoopState", "Trainer", "TrainerState"]
 
 @dataclass(frozen=True)
 class TrainerState:
-    """Weights and optimiser moments after `step` steps: canonical, on the host."""
+    """Weights and optimiser moments after `step` steps: canonical, on the host.
+
+    `weights` hold the buffers too, the moments only what is trainable.
+    """
 
     step: int
     weights: Weights
@@ -112,7 +117,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def evaluate(self, placed: Any, schedules: Mapping[str, Float]) -> LossSum:
-        """Loss over all rows of a placed block; deterministic, nothing is dropped."""
+        """Loss over all rows of a placed block; deterministic, without noise."""
 
     @abstractmethod
     def gradients(
@@ -124,6 +129,8 @@ class Trainer(ABC):
     ) -> tuple[LossSum, Weights]:
         """Gradients of the weighted *sum* of row losses, so that those of parts add up.
 
+        Those of the trainable parameters; buffers are neither in them nor changed.
+
         Parameters
         ----------
         block : Block of n rows
@@ -131,7 +138,7 @@ class Trainer(ABC):
         schedules : mapping of str to ndarray
             As in `Segment`, for one step.
         noise : mapping of str to ndarray of shape (n, ...), optional
-            None means no noise.
+            Draws by layer name, as `core/noise.py` makes them; None means no noise.
         """
 
     @abstractmethod
@@ -260,24 +267,41 @@ class Trainer(ABC):
         return loop
 
     def _train_epoch(self, placed: Any, n_rows: int, epoch: int) -> float:
-        plan = self.plan
+        plan, warm_up_steps = self.plan, self.autoencoder.architecture.warm_up_steps
         order, row_weight = epoch_batches(
             n_rows, plan.batch_size, seed=plan.seed, epoch=epoch, shuffle=plan.shuffle
         )
         sums = []
-        for part in split(len(order)):
-            steps = part.stop - part.start
+        for part_order, part_weight in self._parts(order, row_weight):
+            steps, batch = part_order.shape
             segment = Segment(
                 first_step=self.step,
                 steps=steps,
-                order=order[part],
-                row_weight=row_weight[part],
-                schedules=plan.schedules(self.step, steps),
-                noise=self._shared_noise(steps, order.shape[1]),
+                order=part_order,
+                row_weight=part_weight,
+                schedules=plan.schedules(self.step, steps, warm_up_steps),
+                noise=self._shared_noise(steps, batch),
             )
             sums.append(self.run_steps(placed, segment))
         # Only now is the device waited for: once an epoch.
         return sum(float(part.total) for part in sums) / sum(float(part.weight) for part in sums)
+
+    def _parts(
+        self, order: NDArray[np.int32], row_weight: Float
+    ) -> Iterator[tuple[NDArray[np.int32], Float]]:
+        """Cut an epoch's batches into those of each segment."""
+        steps, batch = order.shape
+        rest = int(np.count_nonzero(row_weight[-1]))
+        own = isinstance(self.autoencoder.architecture, ModuleArchitecture)
+        if not own or rest == batch:
+            yield from ((order[part], row_weight[part]) for part in split(steps))
+            return
+        # A module may look at the whole batch, and knows nothing of row weights: the last one
+        # comes short. A single row, which has no variance, joins the batch before.
+        whole = steps - 2 if rest == 1 and steps > 1 else steps - 1
+        yield from ((order[part], row_weight[part]) for part in split(whole))
+        last = order[whole:].reshape(1, -1)[:, : (steps - 1 - whole) * batch + rest]
+        yield last, np.ones(last.shape)
 
     def _shared_noise(self, steps: int, batch: int) -> Mapping[str, Float] | None:
         if self.plan.noise == "native":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aeanom.architectures import Architecture
+from aeanom.architectures import Parameter
 from aeanom.errors import ArchitectureError
 
 __all__ = ["DType", "Float", "Weights", "check_weights"]
@@ -19,15 +19,17 @@ Weights = dict[str, Float]
 """Arrays by parameter name, C-contiguous, in the layouts of the architecture's table."""
 
 
-def check_weights(architecture: Architecture, weights: Mapping[str, Float], dtype: str) -> Weights:
-    """Return `weights` in canonical order, contiguous, as `dtype`.
+def check_weights(
+    parameters: Sequence[Parameter], weights: Mapping[str, Float], dtype: str
+) -> Weights:
+    """Return `weights` in the order of a parameter table, contiguous, as `dtype`.
 
     Raises
     ------
     ArchitectureError
         If a name is missing or unknown, or a shape is not the table's.
     """
-    table = {parameter.name: parameter.shape for parameter in architecture.parameters}
+    table = {parameter.name: parameter.shape for parameter in parameters}
     if table.keys() != weights.keys():
         missing = ", ".join(sorted(table.keys() - weights.keys())) or "none"
         unknown = ", ".join(sorted(weights.keys() - table.keys())) or "none"
@@ -37,4 +39,5 @@ def check_weights(architecture: Architecture, weights: Mapping[str, Float], dtyp
             raise ArchitectureError(
                 f"weights do not fit: {name} has shape {weights[name].shape}, needs {shape}"
             )
-    return {name: np.ascontiguousarray(weights[name], dtype=dtype) for name in table}
+    # Not `ascontiguousarray`, which makes a vector of a single number.
+    return {name: np.asarray(weights[name], dtype=dtype, order="C") for name in table}

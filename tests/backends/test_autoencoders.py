@@ -115,6 +115,17 @@ def test_bce_errors_are_cross_entropies_with_the_sigmoid_output(backend):
     assert autoencoder.errors(rows, Loss("bce")) == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_raw_output_is_what_the_last_layer_is_given(backend):
+    autoencoder = make_autoencoder(backend, SIGMOID_NETWORK)
+    raw = autoencoder.raw_output(X)
+    assert raw.shape == (20, 6)
+    assert special.expit(raw) == pytest.approx(autoencoder.reconstruct(X), rel=1e-12)
+
+
+def test_layers_that_add_nothing_to_the_loss_have_no_penalties(backend):
+    assert np.array_equal(make_autoencoder(backend).penalties(X), np.zeros(20))
+
+
 def test_bce_errors_of_a_network_without_sigmoid_are_refused(backend):
     with pytest.raises(InvalidParameterError, match="ends in a sigmoid"):
         make_autoencoder(backend).errors(X, Loss("bce"))

@@ -1,6 +1,7 @@
 """Gradients: NumPy's against finite differences, the frameworks' at the kinks where they differ.
 
-`tests/parity` holds the frameworks' gradients against NumPy's.
+`test_numpy_layers.py` holds every kind of layer against finite differences, `tests/parity` the
+frameworks' gradients against NumPy's.
 """
 
 import numpy as np
@@ -33,8 +34,8 @@ def finite_differences(trainer, rows, row_weights, loss, h=1e-5):
 
     def total():
         autoencoder.load_weights(weights)
-        elements = elementwise_loss(loss, autoencoder.reconstruct(rows), rows)
-        return row_weights @ elements.mean(axis=1)
+        output = autoencoder.raw_output if loss.takes_raw_output else autoencoder.reconstruct
+        return row_weights @ elementwise_loss(loss, output(rows), rows).mean(axis=1)
 
     gradients = {name: np.empty_like(array) for name, array in weights.items()}
     for name, array in weights.items():

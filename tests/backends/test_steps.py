@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 import pytest
+from scipy import stats
 from support import (
     DROPOUT_NETWORK,
     NETWORK,
@@ -17,7 +18,8 @@ from support import (
     unit_rows,
 )
 
-from aeanom.architectures import dense
+from aeanom.architectures import Architecture, dense
+from aeanom.architectures.layers import Dense, Dropout, GaussianLatent, InputNoise
 from aeanom.core import Adam, Block, Segment, initial_weights
 
 RNG = np.random.default_rng(0)
@@ -262,36 +264,36 @@ def test_native_dropout_differs_with_the_seed(backend):
     assert not same_bits(*runs)
 
 
-def native_factors(name, architecture, batch):
-    """What the framework's own generator draws for one step."""
-    layers = importlib.import_module(f"aeanom.backends.{name}.layers")
+def native_draws(name, architecture, batch):
+    """What the framework's own generator draws in two steps."""
+    draw_noise = importlib.import_module(f"aeanom.backends.{name}.network").draw_noise
     if name == "torch":
         import torch
 
-        draw = lambda step: layers.draw_noise(architecture, 0, step, batch, torch.float32, "cpu")  # noqa: E731
+        draw = lambda step: draw_noise(architecture, 0, step, batch, torch.float32, "cpu")  # noqa: E731
     elif name == "jax":
         import jax
 
-        draw = lambda step: layers.draw_noise(  # noqa: E731
-            architecture, jax.random.key(0), np.int32(step), batch, jax.numpy.float32
-        )
+        key, dtype = jax.random.key(0), jax.numpy.float32
+        draw = lambda step: draw_noise(architecture, key, np.int32(step), batch, dtype)  # noqa: E731
     else:
         import tensorflow as tf
 
-        draw = lambda step: layers.draw_noise(  # noqa: E731
-            architecture, tf.constant(0), tf.constant(step), batch, tf.float32
-        )
-    return [{site: np.asarray(f) for site, f in draw(step).items()} for step in (0, 1)]
+        seed, dtype = tf.constant(0), tf.float32
+        draw = lambda step: draw_noise(architecture, seed, tf.constant(step), batch, dtype)  # noqa: E731
+    return [{site: np.asarray(u) for site, u in draw(step).items()} for step in (0, 1)]
 
 
-def test_native_dropout_keeps_its_rate_and_differs_by_step_and_site(framework_backend):
-    steps = native_factors(framework_backend.name, dense(6, (500,), 3, dropout=0.25), 100)
-    draws = [factors for step in steps for factors in step.values()]
-    assert len({factors.tobytes() for factors in draws}) == 4
-    for factors in draws:
-        assert np.unique(factors).tolist() == pytest.approx([0, 1 / 0.75])
-        # 50,000 draws: five standard deviations of the share are 0.0097.
-        assert abs((factors == 0).mean() - 0.25) < 0.0097
+def test_native_draws_are_uniform_or_normal_and_differ_by_step_and_layer(framework_backend):
+    layers = (Dropout(0.25), Dense(30), Dropout(0.5), GaussianLatent(30))
+    architecture = Architecture((30,), layers, (InputNoise(), Dense(30)))
+    steps = native_draws(framework_backend.name, architecture, 400)
+    assert len({draws.tobytes() for step in steps for draws in step.values()}) == 8
+    for step in steps:
+        for site, (distribution, shape) in architecture.draws.items():
+            assert step[site].shape == (400, *shape)
+            cumulative = {"uniform": "uniform", "normal": "norm"}[distribution]
+            assert stats.kstest(step[site].ravel(), cumulative).pvalue > 0.001
 
 
 # Compilation.
@@ -302,15 +304,15 @@ def count_traces(monkeypatch):
     """Count how often Python goes through a network: once it is compiled, never again."""
 
     def start(backend):
-        layers = importlib.import_module(f"aeanom.backends.{backend.name}.layers")
+        network = importlib.import_module(f"aeanom.backends.{backend.name}.network").Network
         calls = []
-        output = layers.Network.output
+        output = network.output
 
         def counted(self, *arguments, **settings):
             calls.append(1)
             return output(self, *arguments, **settings)
 
-        monkeypatch.setattr(layers.Network, "output", counted)
+        monkeypatch.setattr(network, "output", counted)
         return calls
 
     return start
@@ -336,7 +338,7 @@ def test_scoring_another_number_of_rows_of_one_bucket_compiles_nothing(
     autoencoder = make_trainer(compiled_backend).autoencoder
     autoencoder.errors(normal_rows(100), Loss())
     calls = count_traces(compiled_backend)
-    for n in (17, 99, 256):
+    for n in (65, 99, 256):
         autoencoder.errors(normal_rows(n), Loss())
     assert calls == []
 

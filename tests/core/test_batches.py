@@ -1,17 +1,19 @@
 """Batches: every row once, padding without weight, a pure function of seed and epoch."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aeanom.architectures import Architecture, Conv2D, dense
 from aeanom.core.batches import (
     MAX_SEGMENT_STEPS,
     bucket,
     effective_batch_size,
     epoch_batches,
     evaluation_batches,
-    evaluation_slices,
     pad_rows,
+    rows_at_once,
     split,
 )
 
@@ -92,10 +94,22 @@ def test_an_octave_has_eight_buckets():
 
 
 def test_evaluation_takes_every_row_once_in_its_own_order():
-    order, weight = evaluation_batches(10_000)
+    order, weight = evaluation_batches(10_000, 4096)
+    assert order.shape == (3, 4096)
     assert order[weight == 1].tolist() == list(range(10_000))
-    rows = np.arange(10_000)
-    assert np.array_equal(np.concatenate([rows[part] for part in evaluation_slices(10_000)]), rows)
+
+
+def images(height, filters):
+    return Architecture((height, height, 1), (Conv2D(filters, 3),), (Conv2D(1, 3),))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "rows"),
+    [(dense(784), 4096), (images(28, 16), 1024), (images(256, 32), 16), (dense(10**7), 16)],
+    ids=["dense", "small images", "large images", "millions of features"],
+)
+def test_rows_at_once_are_fewer_where_the_widest_layer_is_wider(architecture, rows):
+    assert rows_at_once(architecture) == rows
 
 
 @given(st.integers(1, 10_000))

@@ -44,6 +44,15 @@ def test_the_schedule_has_one_learning_rate_a_step():
     assert TrainingPlan(learning_rate=0.5).schedules(7, 3)["learning_rate"].tolist() == [0.5] * 3
 
 
+def test_the_weight_of_the_divergence_rises_to_one_in_the_last_step_of_the_warm_up():
+    schedules = [TrainingPlan().schedules(first, 3, warm_up_steps=4) for first in (0, 3)]
+    assert [s["kl_weight"].tolist() for s in schedules] == [[0.25, 0.5, 0.75], [1, 1, 1]]
+
+
+def test_without_a_warm_up_there_is_no_schedule_for_it():
+    assert list(TrainingPlan().schedules(0, 3)) == ["learning_rate"]
+
+
 def test_an_optimizer_is_itself_or_the_one_of_that_name():
     adam = Adam(clip_norm=1.0)
     assert optimizer_from(adam) is adam

@@ -95,9 +95,22 @@ def test_sparse_rows_are_refused_as_a_type_error_too(form):
     assert issubclass(DataTypeError, TypeError)
 
 
-@pytest.mark.parametrize("X", [[1.0, 2.0], 3.0, np.zeros((2, 2, 2))])
-def test_anything_but_two_dimensions_is_refused_with_the_reshape_to_use(X):
+@pytest.mark.parametrize("X", [[1.0, 2.0], 3.0, np.zeros((2, 2, 2, 2, 2))])
+def test_rows_of_no_axis_or_of_too_many_is_refused_with_the_reshape_to_use(X):
     refused(X, r"Expected 2D array, got \dD array instead.*reshape\(-1, 1\)")
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (5, 4, 3, 2)])
+def test_images_and_windows_are_taken_where_no_shape_is_asked_for(shape):
+    assert as_rows(np.zeros(shape), caller="Detector").shape == shape
+
+
+def test_rows_of_another_rank_than_asked_for_are_refused_with_both():
+    refused(
+        np.zeros((5, 12)),
+        r"Expected 3D array, got 2D array.*Rows have the shape \(4, 3\)",
+        row_shape=(4, 3),
+    )
 
 
 def test_rows_of_several_lengths_are_refused():
@@ -118,7 +131,7 @@ def test_too_few_rows_are_refused_with_how_many_it_takes():
 
 def test_another_width_is_refused_with_both():
     refused(
-        np.zeros((2, 3)), "X has 3 features, but Detector is expecting 5 features", n_features=5
+        np.zeros((2, 3)), "X has 3 features, but Detector is expecting 5 features", row_shape=(5,)
     )
 
 

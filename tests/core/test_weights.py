@@ -13,7 +13,7 @@ WEIGHTS = initial_weights(NETWORK, 0)
 
 def test_weights_come_back_in_canonical_order_contiguous_and_in_the_dtype():
     shuffled = {name: np.asfortranarray(WEIGHTS[name]) for name in reversed(WEIGHTS)}
-    checked = check_weights(NETWORK, shuffled, "float32")
+    checked = check_weights(NETWORK.parameters, shuffled, "float32")
     assert list(checked) == [parameter.name for parameter in NETWORK.parameters]
     assert all(array.flags.c_contiguous for array in checked.values())
     assert {array.dtype.name for array in checked.values()} == {"float32"}
@@ -25,10 +25,10 @@ def test_missing_and_unknown_names_are_both_listed():
     with pytest.raises(
         ArchitectureError, match=r"missing encoder\.0\.bias; unknown encoder\.9\.kernel"
     ):
-        check_weights(NETWORK, wrong, "float64")
+        check_weights(NETWORK.parameters, wrong, "float64")
 
 
 def test_a_wrong_shape_is_named_with_the_right_one():
     wrong = {**WEIGHTS, "encoder.0.kernel": WEIGHTS["encoder.0.kernel"].T}
     with pytest.raises(ArchitectureError, match=r"kernel has shape \(5, 6\), needs \(6, 5\)"):
-        check_weights(NETWORK, wrong, "float64")
+        check_weights(NETWORK.parameters, wrong, "float64")

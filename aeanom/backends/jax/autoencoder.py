@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
-from aeanom.backends.jax.layers import Network, Parameters, assemble, name_of
 from aeanom.backends.jax.losses import row_losses
+from aeanom.backends.jax.network import Parameters, make_network
 from aeanom.core.compiled import CompiledAutoencoder
+from aeanom.core.layers import Context
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights
 
@@ -33,18 +36,18 @@ class JaxAutoencoder(CompiledAutoencoder):
         kind, _, index = device.partition(":")
         self.jax_device = jax.devices(kind)[int(index or 0)]
         with self.context():
-            self.network = assemble(architecture, dtype, self.from_canonical(weights))
-        flat_state = nnx.to_flat_state(nnx.state(self.network))
-        self._variables = {name_of(path): variable for path, variable in flat_state}
+            self.network = make_network(architecture, self.from_canonical(weights))
+        self._variables = self.network.variables()
 
-    def native(self) -> Network:
+    def native(self) -> nnx.Module:
         """Return the live `flax.nnx.Module`."""
-        return self.network
+        return self.network.native()
 
     @property
     def parameters(self) -> Parameters:
         """The module's arrays by canonical name; assigning puts others in."""
-        return {name: variable.get_value() for name, variable in self._variables.items()}
+        with self.context():
+            return {name: variable.get_value() for name, variable in self._variables.items()}
 
     @parameters.setter
     def parameters(self, parameters: Parameters) -> None:
@@ -70,11 +73,20 @@ class JaxAutoencoder(CompiledAutoencoder):
 def _compute(
     architecture: Architecture, what: str, loss: Loss | None, parameters: Parameters, x: jax.Array
 ) -> jax.Array:
-    network = assemble(architecture, str(x.dtype), parameters)
+    network = make_network(architecture, parameters)
     if what == "encode":
         return network.encode(x)
     if what == "decode":
         return network.decode(x)
-    if loss is None:
+    if what == "reconstruct":
         return network(x)
-    return row_losses(loss, network.output(x, logits=loss.from_logits), x)
+    context: Context[jax.Array] = Context(
+        "evaluate" if what == "penalties" else "score", n_elements=prod(architecture.input_shape)
+    )
+    raw = what == "raw_output" or (loss is not None and loss.takes_raw_output)
+    output = network.output(x, context, raw=raw)
+    if what == "raw_output":
+        return output
+    if loss is None:
+        return context.penalised(jnp.zeros(len(x), x.dtype))
+    return context.penalised(row_losses(loss, output, x))

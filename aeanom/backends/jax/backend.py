@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import jax
 
-from aeanom.architectures import Architecture
+from aeanom.architectures import Architecture, Shape
 from aeanom.backends.jax.autoencoder import JaxAutoencoder
 from aeanom.backends.jax.layers import LAYERS
+from aeanom.backends.jax.module import describe
 from aeanom.backends.jax.trainer import JaxTrainer
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.backend import Backend, Capabilities
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.weights import Weights
 
@@ -20,6 +23,7 @@ class JaxBackend(Backend):
     """JAX: a segment of steps is one compiled call."""
 
     name: ClassVar[str] = "jax"
+    layers: ClassVar[dict[str, Callable[..., Any]]] = LAYERS
     capabilities: ClassVar[Capabilities] = Capabilities(
         layer_kinds=frozenset(LAYERS),
         dtypes=frozenset({"float32", "float64"}),
@@ -45,3 +49,7 @@ class JaxBackend(Backend):
         """Make a trainer for one of this backend's autoencoders."""
         assert isinstance(autoencoder, JaxAutoencoder)
         return JaxTrainer(autoencoder, plan)
+
+    def describe(self, module: Any, input_shape: Shape, dtype: str) -> ModuleArchitecture:
+        """Return what is to be known of a `flax.nnx.Module`."""
+        return describe(module, input_shape, dtype)

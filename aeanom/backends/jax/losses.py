@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from aeanom.core.losses import Loss
+from aeanom.backends.jax.layers import bounded_log_variance
+from aeanom.core.losses import LOG_2_PI, Loss
 
 
 def row_losses(
     loss: Loss, output: jax.Array, target: jax.Array, element_weights: jax.Array | None = None
 ) -> jax.Array:
-    """Mean element loss of each row; `output` holds logits if the loss is computed from them."""
+    """Mean element loss of each row; `output` is the raw one if the loss takes that."""
     elements = _elements(loss, output, target)
     if element_weights is not None:
         elements = elements * element_weights
@@ -22,6 +23,11 @@ def row_losses(
 def _elements(loss: Loss, output: jax.Array, target: jax.Array) -> jax.Array:
     if loss.name == "bce":
         return optax.sigmoid_binary_cross_entropy(output, target)
+    if loss.name == "gaussian":
+        mean, raw = jnp.split(output, 2, axis=-1)
+        log_variance = bounded_log_variance(raw)
+        residual = mean - target
+        return 0.5 * (log_variance + residual * residual * jnp.exp(-log_variance) + LOG_2_PI)
     residual = output - target
     if loss.name == "mse":
         return residual * residual

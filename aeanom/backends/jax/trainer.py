@@ -5,18 +5,22 @@ How the functions below are called is in `aeanom.core.compiled`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from math import log
+from math import log, prod
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from aeanom.backends.jax.layers import Noise, Parameters, assemble, draw_noise
 from aeanom.backends.jax.losses import row_losses
+from aeanom.backends.jax.network import Noise, Parameters, draw_noise, make_network
 from aeanom.core.batches import Block
 from aeanom.core.compiled import CompiledTrainer, Moments, Program
+from aeanom.core.layers import Context
 
+Pass = Context[jax.Array]
+Schedules = Mapping[str, jax.Array]
 Carry = tuple[Parameters, Moments, jax.Array]
 
 
@@ -28,7 +32,7 @@ def run_steps(
     block: Block[jax.Array],
     order: jax.Array,
     row_weight: jax.Array,
-    learning_rate: jax.Array,
+    schedules: Schedules,
     noise: Noise | None,
     seed: jax.Array,
     first_step: jax.Array,
@@ -39,24 +43,21 @@ def run_steps(
     def step(index: jax.Array, carry: Carry) -> Carry:
         parameters, moments, total = carry
         weight = row_weight[index]
+        now = {name: values[index] for name, values in schedules.items()}
         if noise is not None:
             drawn = {name: draws[index] for name, draws in noise.items()}
         else:
             drawn = draw_noise(
                 program.architecture, key, first_step + index, len(weight), weight.dtype
             )
-        added, gradients = _sum_and_gradients(
-            program, parameters, _gather(block, order[index]), weight, weight.sum(), drawn
+        batch = _gather(block, order[index])
+        added, gradients, updates = _sum_and_gradients(
+            program, parameters, batch, weight, weight.sum(), now, drawn
         )
         parameters, moments = optimizer_step(
-            program,
-            parameters,
-            moments,
-            gradients,
-            learning_rate[index],
-            first_step + index,
+            program, parameters, moments, gradients, now["learning_rate"], first_step + index
         )
-        return parameters, moments, total + added
+        return {**parameters, **updates}, moments, total + added
 
     key = jax.random.key(seed)
     start = (parameters, moments, jnp.zeros((), row_weight.dtype))
@@ -76,7 +77,8 @@ def loss_sum(
 
     def step(index: jax.Array, total: jax.Array) -> jax.Array:
         batch = _gather(block, order[index])
-        return total + _weighted_sum(program, parameters, batch, row_weight[index], None)
+        context: Pass = Context("evaluate", n_elements=_n_elements(program))
+        return total + _weighted_sum(program, parameters, batch, row_weight[index], context)
 
     return jax.lax.fori_loop(0, steps, step, jnp.zeros((), row_weight.dtype))
 
@@ -87,15 +89,23 @@ def sum_and_gradients(
     parameters: Parameters,
     block: Block[jax.Array],
     row_weight: jax.Array,
+    schedules: Schedules,
     noise: Noise | None,
 ) -> tuple[jax.Array, Parameters]:
     """Weighted sum of the row losses, and its gradients."""
     one = jnp.ones((), row_weight.dtype)
-    return _sum_and_gradients(program, parameters, block, row_weight, one, noise)
+    total, gradients, _ = _sum_and_gradients(
+        program, parameters, block, row_weight, one, schedules, noise or {}
+    )
+    return total, gradients
 
 
 def _gather(block: Block[jax.Array], index: jax.Array) -> Block[jax.Array]:
     return block.map(lambda part: part.at[index].get(mode="promise_in_bounds"))
+
+
+def _n_elements(program: Program) -> int:
+    return prod(program.architecture.input_shape)
 
 
 def _weighted_sum(
@@ -103,11 +113,12 @@ def _weighted_sum(
     parameters: Parameters,
     batch: Block[jax.Array],
     row_weight: jax.Array,
-    noise: Noise | None,
+    context: Pass,
 ) -> jax.Array:
-    network = assemble(program.architecture, str(row_weight.dtype), parameters)
-    output = network.output(batch.rows, logits=program.loss.from_logits, noise=noise)
-    return row_losses(program.loss, output, batch.target, batch.element_weights) @ row_weight
+    network = make_network(program.architecture, parameters)
+    output = network.output(batch.rows, context, raw=program.loss.takes_raw_output)
+    losses = row_losses(program.loss, output, batch.target, batch.element_weights)
+    return (context.penalised(losses) * row_weight).sum()
 
 
 def _sum_and_gradients(
@@ -116,16 +127,20 @@ def _sum_and_gradients(
     batch: Block[jax.Array],
     row_weight: jax.Array,
     divisor: jax.Array,
-    noise: Noise | None,
-) -> tuple[jax.Array, Parameters]:
-    """Weighted sum of the row losses, and the gradients of that sum over `divisor`."""
+    schedules: Schedules,
+    noise: Noise,
+) -> tuple[jax.Array, Parameters, Parameters]:
+    """Weighted sum of the row losses, the gradients of that sum over `divisor`, new buffers."""
 
-    def divided(parameters: Parameters) -> tuple[jax.Array, jax.Array]:
-        total = _weighted_sum(program, parameters, batch, row_weight, noise)
-        return total / divisor, total
+    def divided(trainable: Parameters) -> tuple[jax.Array, tuple[jax.Array, Parameters]]:
+        context: Pass = Context("train", row_weight, noise, schedules, _n_elements(program))
+        total = _weighted_sum(program, {**parameters, **trainable}, batch, row_weight, context)
+        return total / divisor, (total, context.updates)
 
-    (_, total), gradients = jax.value_and_grad(divided, has_aux=True)(parameters)
-    return total, gradients
+    names = [parameter.name for parameter in program.architecture.trainable]
+    trainable = {name: parameters[name] for name in names}
+    (_, (total, updates)), gradients = jax.value_and_grad(divided, has_aux=True)(trainable)
+    return total, gradients, updates
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=(1, 2))
@@ -137,7 +152,10 @@ def optimizer_step(
     learning_rate: jax.Array,
     step: jax.Array,
 ) -> tuple[Parameters, Moments]:
-    """Clip, then take one step of Adam as `aeanom.core.optimizers` states it."""
+    """Clip, then take one step of Adam as `aeanom.core.optimizers` states it.
+
+    Buffers stay as they are.
+    """
     optimizer = program.optimizer
     if optimizer.clip_norm is not None:
         squares = [jnp.sum(gradient * gradient) for gradient in gradients.values()]
@@ -157,7 +175,8 @@ def optimizer_step(
         update = first / correction1 / root + optimizer.weight_decay * parameter
         return parameter - learning_rate * update
 
-    return jax.tree.map(updated, parameters, first, second), Moments(first, second)
+    stepped = {name: updated(parameters[name], first[name], second[name]) for name in gradients}
+    return {**parameters, **stepped}, Moments(first, second)
 
 
 class JaxTrainer(CompiledTrainer):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 
-from aeanom.architectures import Architecture
-from aeanom.backends.numpy.layers import Network, Workspace
+from aeanom.architectures import Architecture, Parameter
+from aeanom.backends.numpy.context import NumpyContext, Workspace
 from aeanom.backends.numpy.losses import row_losses
+from aeanom.backends.numpy.network import Network
 from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.layers import Mode
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights, check_weights
 
@@ -20,13 +23,29 @@ CHUNK_BYTES = 2**19
 SINGLE_THREADED = 2**18
 """Multiplications up to which OpenBLAS multiplies two matrices in the calling thread."""
 STACK_ROWS = 128
+STACKABLE_KINDS = frozenset(
+    {
+        "dense",
+        "activation",
+        "dropout",
+        "layer_norm",
+        "batch_norm",
+        "residual",
+        "gaussian_latent",
+        "gaussian_output",
+        "input_noise",
+        "activity_regularization",
+    }
+)
+"""Layers that do to a stack of matrices, flat rows, what they do to a matrix."""
 FEWEST_ROWS = 16
 
 
 class NumpyAutoencoder(Autoencoder):
     """Encoder and decoder as lists of layers.
 
-    All parameters are views of `flat`, so that the optimiser updates them in one pass.
+    All weights are views of `flat`. Its first part, `trainable`, is what the optimiser updates in
+    one pass; the buffers come behind.
     """
 
     def __init__(
@@ -34,52 +53,66 @@ class NumpyAutoencoder(Autoencoder):
     ) -> None:
         super().__init__(architecture, dtype=dtype, device=device)
         self.flat = np.empty(sum(parameter.size for parameter in architecture.parameters), dtype)
-        self.network = Network(architecture, self.views(self.flat))
+        self.trainable = self.flat[: architecture.n_parameters]
+        buffers = [table for table in architecture.parameters if not table.trainable]
+        self.parameters = self.views(self.flat, (*architecture.trainable, *buffers))
+        self.network = Network(architecture, self.parameters)
         self._local = threading.local()
         largest = max(parameter.size for parameter in architecture.parameters)
-        self._stacks = STACK_ROWS * largest <= SINGLE_THREADED
+        self._stacks = (
+            STACK_ROWS * largest <= SINGLE_THREADED
+            and architecture.kinds <= STACKABLE_KINDS
+            and len(architecture.input_shape) == 1
+        )
+        # A row of an image is large: already a few fill the cache.
+        images = architecture.kinds & {"conv2d", "conv2d_transpose"}
+        self._unit = FEWEST_ROWS if images else STACK_ROWS
         self.load_weights(weights)
 
     def weights(self) -> Weights:
         """Copy all weights."""
-        return self.to_canonical(self.flat)
+        table = self.architecture.parameters
+        return {parameter.name: self.parameters[parameter.name].copy() for parameter in table}
 
     def load_weights(self, weights: Mapping[str, Float]) -> None:
         """Copy weights in."""
-        self.flat[:] = self.from_canonical(weights)
+        checked = check_weights(self.architecture.parameters, weights, self.dtype)
+        for name, array in checked.items():
+            self.parameters[name][...] = array
 
     def native(self) -> Network:
         """Return the live network."""
         return self.network
 
     def to_canonical(self, flat: Float) -> Weights:
-        """Copy a flat array in canonical order to arrays by name."""
-        return {name: view.copy() for name, view in self.views(flat).items()}
+        """Copy a flat array like `trainable` to arrays by name."""
+        views = self.views(flat, self.architecture.trainable)
+        return {name: view.copy() for name, view in views.items()}
 
     def from_canonical(self, weights: Mapping[str, Float]) -> Float:
-        """Lay arrays by name out as one flat array."""
-        checked = check_weights(self.architecture, weights, self.dtype)
+        """Lay arrays by name out as one flat array like `trainable`."""
+        checked = check_weights(self.architecture.trainable, weights, self.dtype)
         return np.concatenate([array.ravel() for array in checked.values()])
 
-    def views(self, flat: Float) -> Weights:
-        """Return views of a flat array by name."""
+    def views(self, flat: Float, table: Sequence[Parameter]) -> Weights:
+        """Return views of a flat array by name, one behind the other as in the table."""
         views = {}
         start = 0
-        for parameter in self.architecture.parameters:
+        for parameter in table:
             stop = start + parameter.size
             views[parameter.name] = flat[start:stop].reshape(parameter.shape)
             start = stop
         return views
 
     def chunk_rows(self) -> int:
-        """Rows whose widest layer fits the processor's cache."""
-        widest = max(np.prod(placed.output_shape) for placed in self.architecture.layers)
-        rows = int(CHUNK_BYTES // (widest * self.flat.itemsize))
-        return max(rows // STACK_ROWS, 2) * STACK_ROWS
+        """Rows whose widest layer fits the processor's cache; a convolution keeps to it itself."""
+        widest = max(prod(placed.output_shape) for placed in self.architecture.walk())
+        rows = CHUNK_BYTES // (widest * self.flat.itemsize)
+        return max(rows // self._unit, 2) * self._unit
 
     def padded_rows(self, n: int) -> int:
         """Whole stacks. A single row would also be a product of another kind in BLAS."""
-        size = STACK_ROWS if n > FEWEST_ROWS else FEWEST_ROWS
+        size = self._unit if n > FEWEST_ROWS else FEWEST_ROWS
         return -(-n // size) * size
 
     def scoring_threads(self) -> int:
@@ -91,25 +124,30 @@ class NumpyAutoencoder(Autoencoder):
         return os.cpu_count() or 1
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        if not self._stacks or len(rows) < STACK_ROWS:
-            return self._compute_stack(what, rows, loss)
         # A stack of small products is done in the calling thread, without the interpreter's lock.
         # One large product would wake BLAS's threads, which wait for each other by spinning.
-        stack = rows.reshape(-1, STACK_ROWS, *rows.shape[1:])
-        result = self._compute_stack(what, stack, loss)
-        return result.reshape(len(rows), *result.shape[2:])
+        n = len(rows)
+        stacked = self._stacks and n >= STACK_ROWS
+        x = rows.reshape(-1, STACK_ROWS, rows.shape[-1]) if stacked else rows
 
-    def _compute_stack(self, what: str, rows: Float, loss: Loss | None) -> Float:
+        def unstacked(result: Float) -> Float:
+            return result.reshape(n, result.shape[-1]) if stacked else result
+
         network, workspace = self.network, self._workspace()
+        mode: Mode = "evaluate" if what == "penalties" else "score"
+        context = NumpyContext(mode=mode, n_elements=network.n_elements, workspace=workspace)
         with np.errstate(over="ignore", invalid="ignore"):
             if what == "encode":
-                return network.encode(rows, workspace)
+                return unstacked(network.encode(x, context))
             if what == "decode":
-                return network.decode(rows, workspace)
+                return unstacked(network.decode(x, context))
+            raw = what == "raw_output" or (loss is not None and loss.takes_raw_output)
+            output = unstacked(network.output(x, context, raw=raw)[0])
+            if what == "penalties":
+                return context.penalised(np.zeros(n, self.dtype))
             if loss is None:
-                return network.output(rows, workspace, logits=False)
-            output = network.output(rows, workspace, logits=loss.from_logits)
-            return row_losses(loss, output, rows, None, workspace)[0]
+                return output
+            return context.penalised(row_losses(loss, output, rows, None, workspace)[0])
 
     def _workspace(self) -> Workspace:
         """Scratch arrays of the calling thread: several may score with one network at a time."""

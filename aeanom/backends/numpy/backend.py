@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from aeanom.architectures import Architecture
 from aeanom.backends.numpy.autoencoder import NumpyAutoencoder
@@ -18,6 +19,7 @@ class NumpyBackend(Backend):
     """NumPy: exact gradients by hand, in-place operations on preallocated arrays."""
 
     name: ClassVar[str] = "numpy"
+    layers: ClassVar[dict[str, Callable[..., Any]]] = LAYERS
     capabilities: ClassVar[Capabilities] = Capabilities(
         layer_kinds=frozenset(LAYERS),
         dtypes=frozenset({"float32", "float64"}),

@@ -1,352 +1,411 @@
 """The layers of `aeanom.architectures` in NumPy, forward and backward, in the same order.
 
-A layer writes into arrays of a `Workspace`, which are made once and used again in every step. It
-never changes its input, but for activations that directly follow a dense layer: they work in
-place on what that one wrote.
+A layer's function returns its output and the function that takes a gradient back through it. It
+writes into arrays of the pass's `Workspace`, which are made once and used again in every step,
+and never changes its input, but for activations right behind a dense layer: they work in place on
+what that one wrote. Windows and recurrence stand in `convolution.py` and `recurrent.py`.
 """
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from math import prod
 
 import numpy as np
 
-from aeanom.architectures import Activation, Architecture, Dense, Dropout, PlacedLayer, Shape
-from aeanom.architectures.layers import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
-from aeanom.core.weights import Float, Weights
-
-Noise = Mapping[str, Float]
-
-
-class Workspace:
-    """Arrays that are made at the first use and overwritten at every later one.
-
-    `inputs` holds what each layer was given in the last forward pass. A workspace belongs to one
-    thread.
-    """
-
-    def __init__(self, dtype: str) -> None:
-        self.inputs: dict[str, Float] = {}
-        self._dtype = dtype
-        self._arrays: dict[tuple[str, Shape], Float] = {}
-        self._ones = np.ones(0, dtype)
-
-    def array(self, name: str, shape: Shape) -> Float:
-        """Return an array of this name and shape; its content is whatever was left in it."""
-        # One array for every length, as long as the longest yet.
-        array = self._arrays.get((name, shape[1:]))
-        if array is None or len(array) < shape[0]:
-            array = self._arrays[name, shape[1:]] = np.empty(shape, self._dtype)
-        return array if len(array) == shape[0] else array[: shape[0]]
-
-    def ones(self, size: int) -> Float:
-        """Return a vector of ones."""
-        if len(self._ones) < size:
-            self._ones = np.ones(size, self._dtype)
-        return self._ones[:size]
+from aeanom.architectures import (
+    Activation,
+    ActivityRegularization,
+    BatchNorm,
+    Dropout,
+    GaussianLatent,
+    InputNoise,
+    LayerNorm,
+)
+from aeanom.architectures.layers import LOG_VARIANCE_BOUND
+from aeanom.backends.numpy.activations import FUNCTIONS
+from aeanom.backends.numpy.context import Backward, Bound, NumpyContext, Result
+from aeanom.backends.numpy.convolution import (
+    average_pool,
+    conv1d,
+    conv2d,
+    conv2d_transpose,
+    max_pool,
+    upsample,
+)
+from aeanom.backends.numpy.recurrent import gru, lstm
+from aeanom.core.weights import Float
 
 
-class NumpyLayer(ABC):
-    """What to do with a batch, and with the gradient of the output for that batch."""
+def forward(layers: Iterable[Bound], x: Float, context: NumpyContext) -> Result:
+    """Send rows through layers; `backward` goes the whole way back."""
+    backwards: list[tuple[Backward, bool]] = []
+    learns = False
+    for bound in layers:
+        x, backward = LAYERS[bound.layer.kind](bound, x, context)
+        backwards.append((backward, learns))
+        learns = learns or bool(bound.parameters or bound.inner)
 
-    def __init__(self, placed: PlacedLayer, parameters: Weights) -> None:
-        self.name = placed.name
+    def all_backward(delta: Float, wanted: bool) -> Float:
+        # Nobody wants the gradient of what comes before the first layer that learns.
+        for backward, learns_before in reversed(backwards):
+            delta = backward(delta, wanted or learns_before)
+            if not (wanted or learns_before):
+                break
+        return delta
 
-    @abstractmethod
-    def forward(self, x: Float, workspace: Workspace, noise: Noise | None) -> Float:
-        """Return the layer's output."""
-
-    @abstractmethod
-    def backward(
-        self, delta: Float, gradients: Weights, workspace: Workspace, *, wanted: bool
-    ) -> Float:
-        """Write the parameters' gradients and return that of the input, if it is `wanted`.
-
-        `delta`, the gradient of the output, may be overwritten.
-        """
+    return x, all_backward
 
 
-class DenseLayer(NumpyLayer):
-    """`x @ kernel + bias`."""
+def dense(
+    bound: Bound,
+    x: Float,
+    context: NumpyContext,
+    kernel_name: str = "kernel",
+    bias_name: str = "bias",
+) -> Result:
+    """`x @ kernel + bias`; gradients are `x.T @ delta`, the sum of `delta`, `delta @ kernel.T`."""
+    if len(bound.input_shape) > 1:
+        # One product for all times or places of all rows.
+        return _flattened(dense, bound, x, context)
+    kernel, bias = bound.parameters[kernel_name], bound.parameters.get(bias_name)
+    # Flat rows may come as stacks of matrices.
+    y = context.array(bound, f"{kernel_name}.output", (*x.shape[:-1], kernel.shape[1]))
+    np.matmul(x, kernel, out=y)
+    if bias is not None:
+        y += bias
 
-    def __init__(self, placed: PlacedLayer, parameters: Weights) -> None:
-        super().__init__(placed, parameters)
-        assert isinstance(placed.layer, Dense)
-        self.kernel = parameters[f"{placed.name}.kernel"]
-        self.bias = parameters.get(f"{placed.name}.bias")
-
-    def forward(self, x: Float, workspace: Workspace, noise: Noise | None) -> Float:
-        """Multiply and add."""
-        workspace.inputs[self.name] = x
-        y = workspace.array(self.name, (*x.shape[:-1], self.kernel.shape[1]))
-        np.matmul(x, self.kernel, out=y)
-        if self.bias is not None:
-            y += self.bias
-        return y
-
-    def backward(
-        self, delta: Float, gradients: Weights, workspace: Workspace, *, wanted: bool
-    ) -> Float:
-        """Gradients are `x.T @ delta`, the sum of `delta`, and `delta @ kernel.T`."""
-        x = workspace.inputs[self.name]
-        np.matmul(x.T, delta, out=gradients[f"{self.name}.kernel"])
-        if self.bias is not None:
-            # The sum over the batch as a product with ones: BLAS is quicker at it.
-            ones = workspace.ones(len(delta))
-            np.matmul(ones, delta, out=gradients[f"{self.name}.bias"])
+    def backward(delta: Float, wanted: bool) -> Float:
+        np.matmul(x.T, delta, out=context.gradient(bound, kernel_name))
+        if bias is not None:
+            context.workspace.sum_rows(delta, context.gradient(bound, bias_name))
         if not wanted:
             return delta
-        return np.matmul(delta, self.kernel.T, out=workspace.array(f"{self.name}.delta", x.shape))
+        out = context.array(bound, f"{kernel_name}.delta", x.shape)
+        return np.matmul(delta, kernel.T, out=out)
+
+    context.overwritable = y
+    return y, backward
 
 
-class ActivationLayer(NumpyLayer):
-    """An element-wise function."""
+def _flattened(
+    function: Callable[[Bound, Float, NumpyContext], Result],
+    bound: Bound,
+    x: Float,
+    context: NumpyContext,
+) -> Result:
+    """Apply a layer for flat rows to each time or place of all rows."""
+    flat = replace(bound, input_shape=bound.input_shape[-1:])
+    y, flat_backward = function(flat, x.reshape(-1, x.shape[-1]), context)
 
-    def __init__(self, placed: PlacedLayer, parameters: Weights, *, in_place: bool) -> None:
-        super().__init__(placed, parameters)
-        assert isinstance(placed.layer, Activation)
-        self.function = FUNCTIONS[placed.layer.function]
-        self.in_place = in_place and not self.function.needs_input
+    def backward(delta: Float, wanted: bool) -> Float:
+        delta = flat_backward(delta.reshape(y.shape), wanted)
+        return delta.reshape(x.shape) if wanted else delta
 
-    def forward(self, x: Float, workspace: Workspace, noise: Noise | None) -> Float:
-        """Apply the function."""
-        y = x if self.in_place else workspace.array(self.name, x.shape)
-        self.function.forward(x, y)
-        workspace.inputs[self.name] = x if self.function.needs_input else y
-        return y
+    context.overwritable = output = y.reshape(*x.shape[:-1], -1)
+    return output, backward
 
-    def backward(
-        self, delta: Float, gradients: Weights, workspace: Workspace, *, wanted: bool
-    ) -> Float:
-        """Multiply `delta` by the derivative, in place."""
-        self.function.backward(delta, workspace.inputs[self.name])
+
+def activation(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Apply an element-wise function; multiply `delta` by its derivative, in place."""
+    assert isinstance(bound.layer, Activation)
+    function = FUNCTIONS[bound.layer.function]
+    in_place = x is context.overwritable and not function.needs_input
+    y = x if in_place else context.array(bound, "output", x.shape)
+    function.forward(x, y)
+    saved = x if function.needs_input else y
+    context.overwritable = y if function.needs_input else None
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        function.backward(delta, saved)
         return delta
 
+    return y, backward
 
-class DropoutLayer(NumpyLayer):
-    """Multiplies by the noise it is handed; without any it does nothing."""
 
-    def __init__(self, placed: PlacedLayer, parameters: Weights) -> None:
-        super().__init__(placed, parameters)
-        assert isinstance(placed.layer, Dropout)
+def dropout(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Multiply by 0 or 1 / (1 - rate), and the gradient by the same."""
+    assert isinstance(bound.layer, Dropout)
+    draws = context.draws.get(bound.name)
+    if draws is None:
+        return x, _pass_back
+    rate = bound.layer.rate
+    factors = np.multiply(draws >= rate, 1 / (1 - rate), dtype=x.dtype)
 
-    def forward(self, x: Float, workspace: Workspace, noise: Noise | None) -> Float:
-        """Multiply by the factors."""
-        if noise is None:
-            # Else a later `backward` would multiply by the factors of an earlier pass.
-            workspace.inputs.pop(self.name, None)
-            return x
-        workspace.inputs[self.name] = factors = noise[self.name]
-        return np.multiply(x, factors, out=workspace.array(self.name, x.shape))
-
-    def backward(
-        self, delta: Float, gradients: Weights, workspace: Workspace, *, wanted: bool
-    ) -> Float:
-        """Multiply by the same factors."""
-        factors = workspace.inputs.get(self.name)
-        if factors is not None:
-            delta *= factors
+    def backward(delta: Float, wanted: bool) -> Float:
+        delta *= factors
         return delta
 
-
-LAYERS: Mapping[str, type[NumpyLayer]] = {
-    "dense": DenseLayer,
-    "activation": ActivationLayer,
-    "dropout": DropoutLayer,
-}
+    return np.multiply(x, factors, out=context.array(bound, "output", x.shape)), backward
 
 
-class Network:
-    """Encoder and decoder as lists of layers that share the arrays of `parameters`.
+def layer_norm(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """`x̂ · scale + bias` with `x̂ = (x - mean) / σ` over the last axis.
 
-    Attributes
-    ----------
-    encoder, decoder : list of NumpyLayer
-    parameters : dict of str to ndarray
-        Live arrays by canonical name.
+    With δ = `delta · scale` and means over that axis, the input's gradient is
+    `(δ - mean(δ) - x̂ · mean(δ · x̂)) / σ`.
     """
+    assert isinstance(bound.layer, LayerNorm)
+    size = x.shape[-1]
+    normalised = context.array(bound, "normalised", x.shape)
+    np.subtract(x, x.mean(axis=-1, keepdims=True), out=normalised)
+    variance = np.vecdot(normalised, normalised)[..., None] / size
+    normalised *= (inverse := 1 / np.sqrt(variance + bound.layer.epsilon))
 
-    def __init__(self, architecture: Architecture, parameters: Weights) -> None:
-        made: list[NumpyLayer] = []
-        n_encoder = len(architecture.encoder)
-        for placed in architecture.layers:
-            if isinstance(placed.layer, Activation):
-                # The decoder's first layer may be handed latents of the caller's.
-                follows_dense = len(made) not in (0, n_encoder) and isinstance(made[-1], DenseLayer)
-                made.append(ActivationLayer(placed, parameters, in_place=follows_dense))
-            else:
-                made.append(LAYERS[placed.layer.kind](placed, parameters))
-        self.encoder = made[:n_encoder]
-        self.decoder = made[n_encoder:]
-        self.parameters = parameters
+    def backward(delta: Float, wanted: bool) -> Float:
+        delta = _scale_backward(bound, delta, normalised, context)
+        if wanted:
+            projection = np.vecdot(delta, normalised)[..., None] / size
+            delta -= delta.mean(axis=-1, keepdims=True)
+            np.multiply(normalised, projection, out=normalised)
+            delta -= normalised
+            delta *= inverse
+        return delta
 
-    def __call__(self, x: Float) -> Float:
-        """Reconstruct rows."""
-        return self.output(x, Workspace(x.dtype.name), logits=False)
-
-    def encode(self, x: Float, workspace: Workspace) -> Float:
-        """Map rows to latents; the result lies in the workspace."""
-        return _forward(self.encoder, x, workspace, None)
-
-    def decode(self, z: Float, workspace: Workspace) -> Float:
-        """Map latents to rows; the result lies in the workspace."""
-        return _forward(self.decoder, z, workspace, None)
-
-    def output(
-        self, x: Float, workspace: Workspace, *, logits: bool, noise: Noise | None = None
-    ) -> Float:
-        """Reconstruct rows in training: with noise factors, and up to the logits if asked."""
-        return _forward(self._layers(logits), x, workspace, noise)
-
-    def backward(
-        self, delta: Float, gradients: Weights, workspace: Workspace, *, logits: bool
-    ) -> None:
-        """Write the gradients of all parameters, given that of the last `output`."""
-        layers = self._layers(logits)
-        for index in range(len(layers) - 1, -1, -1):
-            delta = layers[index].backward(delta, gradients, workspace, wanted=index > 0)
-
-    def _layers(self, logits: bool) -> list[NumpyLayer]:
-        return self.encoder + (self.decoder[:-1] if logits else self.decoder)
+    return _scale(bound, normalised, context), backward
 
 
-def _forward(
-    layers: Sequence[NumpyLayer], x: Float, workspace: Workspace, noise: Noise | None
-) -> Float:
-    for layer in layers:
-        x = layer.forward(x, workspace, noise)
-    return x
+def batch_norm(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """`x̂ · scale + bias` with `x̂ = (x - mean) / σ` of each channel: the batch's, or the buffers.
 
-
-class Function(NamedTuple):
-    """An activation: `forward(x, y)` writes y, `backward(delta, saved)` multiplies delta.
-
-    `saved` is the output, or the input where the derivative cannot be had from the output. With
-    the output, `x` and `y` may be one array. `backward` may overwrite `saved`, whose last use it
-    is.
+    The input's gradient is that of `layer_norm` with means over the batch. Each value that is
+    averaged has the share 1 / count in them, and what only fills the batch up has none.
     """
+    assert isinstance(bound.layer, BatchNorm)
+    normalised = context.array(bound, "normalised", x.shape)
+    rows = normalised.reshape(-1, x.shape[-1])
+    mean, variance = bound.parameters["mean"], bound.parameters["variance"]
+    if context.mode == "train":
+        counted = np.ones(len(x)) if context.row_weight is None else context.row_weight > 0
+        places = len(rows) // len(x)
+        share = np.repeat(counted / (places * counted.sum()), places).astype(x.dtype)
+        mean = share @ x.reshape(rows.shape)
+        np.subtract(x, mean, out=normalised)
+        variance = share @ np.square(rows)
+        decay = bound.layer.decay
+        for name, value in (("mean", mean), ("variance", variance)):
+            context.update(bound, name, decay * bound.parameters[name] + (1 - decay) * value)
+    else:
+        np.subtract(x, mean, out=normalised)
+    normalised *= (inverse := 1 / np.sqrt(variance + bound.layer.epsilon))
 
-    forward: Callable[[Float, Float], None]
-    backward: Callable[[Float, Float], None]
-    needs_input: bool = False
+    def backward(delta: Float, wanted: bool) -> Float:
+        delta = _scale_backward(bound, delta, normalised, context)
+        if wanted:
+            flat = delta.reshape(rows.shape)
+            total, projection = flat.sum(axis=0), np.einsum("ij,ij->j", flat, rows)
+            np.multiply(rows, projection, out=rows)
+            np.add(rows, total, out=rows)
+            np.multiply(rows, share[:, None], out=rows)
+            flat -= rows
+            flat *= inverse
+        return delta
 
-
-def _linear(x: Float, y: Float) -> None:
-    if y is not x:
-        y[...] = x
-
-
-def _linear_backward(delta: Float, y: Float) -> None:
-    pass
-
-
-def _relu(x: Float, y: Float) -> None:
-    np.maximum(x, 0, out=y)
-
-
-def _relu_backward(delta: Float, y: Float) -> None:
-    # Ten times quicker than writing zeros through a mask.
-    delta *= y > 0
-
-
-def _leaky_relu(x: Float, y: Float) -> None:
-    # The slope is below 1, so the larger of the two is the right one on both sides.
-    np.maximum(x, LEAKY_SLOPE * x, out=y)
-
-
-def _leaky_relu_backward(delta: Float, y: Float) -> None:
-    np.multiply(delta, LEAKY_SLOPE, out=delta, where=y <= 0)
-
-
-def _elu(x: Float, y: Float) -> None:
-    y[...] = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    return _scale(bound, normalised, context), backward
 
 
-def _elu_backward(delta: Float, y: Float) -> None:
-    np.multiply(delta, y + 1, out=delta, where=y <= 0)
+def _scale(bound: Bound, normalised: Float, context: NumpyContext) -> Float:
+    """Return `normalised · scale + bias`."""
+    y = context.array(bound, "output", normalised.shape)
+    np.multiply(normalised, bound.parameters["scale"], out=y)
+    y += bound.parameters["bias"]
+    context.overwritable = y
+    return y
 
 
-def _selu(x: Float, y: Float) -> None:
-    y[...] = SELU_SCALE * np.where(x >= 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+def _scale_backward(bound: Bound, delta: Float, normalised: Float, context: NumpyContext) -> Float:
+    """Write the gradients of scale and bias; return that of `normalised`."""
+    flat = delta.reshape(-1, delta.shape[-1])
+    rows = normalised.reshape(flat.shape)
+    np.einsum("ij,ij->j", flat, rows, out=context.gradient(bound, "scale"))
+    context.workspace.sum_rows(flat, context.gradient(bound, "bias"))
+    flat *= bound.parameters["scale"]
+    return flat.reshape(delta.shape)
 
 
-def _selu_backward(delta: Float, y: Float) -> None:
-    delta *= np.where(y >= 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA)
+def flatten(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Lay each row out in one axis."""
+    return reshape(bound, x, context)
 
 
-def _gelu(x: Float, y: Float) -> None:
-    y[...] = 0.5 * x * (1 + _erf(x * 0.5**0.5))
+def reshape(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Lay each row out in another shape."""
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        return delta.reshape(x.shape)
+
+    return x.reshape(len(x), *bound.output_shape), backward
 
 
-def _gelu_backward(delta: Float, x: Float) -> None:
-    density = np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-    delta *= 0.5 * (1 + _erf(x * 0.5**0.5)) + x * density
+def residual(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """`x + layers(x)`; the gradient goes both ways back, and the two are added."""
+    # It is added after the layers have run: they must leave it as it is.
+    context.overwritable = None
+    inner, inner_backward = forward(bound.inner, x, context)
+    y = np.add(x, inner, out=context.array(bound, "output", x.shape))
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        if not wanted:
+            return inner_backward(delta, False)
+        out = context.array(bound, "delta", x.shape)
+        out[...] = delta
+        out += inner_backward(delta, True)
+        return out
+
+    context.overwritable = y
+    return y, backward
 
 
-def _silu(x: Float, y: Float) -> None:
-    _sigmoid(x, y)
-    y *= x
+def repeat_vector(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Show each row at every time; its gradient is the sum over time."""
+    y = np.broadcast_to(x[:, None], (len(x), *bound.output_shape))
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        return delta.sum(axis=1) if wanted else delta
+
+    return y, backward
 
 
-def _silu_backward(delta: Float, x: Float) -> None:
-    sigmoid = np.empty_like(x)
-    _sigmoid(x, sigmoid)
-    delta *= sigmoid * (1 + x * (1 - sigmoid))
+def gaussian_latent(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Mean `m` and bounded log-variance `s` by two dense heads; `m + exp(s / 2) · draw`, or `m`.
+
+    With w the weight of the KL divergence and δ the gradient of the output, the gradients are
+    `δ + w · m` in m and `(δ · draw · exp(s / 2) + w · (exp(s) - 1)) / 2` in s.
+    """
+    assert isinstance(bound.layer, GaussianLatent)
+    layer = bound.layer
+    spread = "log_variance_kernel", "log_variance_bias"
+    mean, mean_backward = dense(bound, x, context)
+    if not layer.beta or (context.mode == "score" and not layer.kl_in_score):
+
+        def backward_of_mean(delta: Float, wanted: bool) -> Float:
+            for name in spread:
+                context.gradient(bound, name).fill(0)
+            return mean_backward(delta, wanted)
+
+        return mean, backward_of_mean
+
+    raw, raw_backward = dense(bound, x, context, *spread)
+    log_variance = LOG_VARIANCE_BOUND * np.tanh(raw / LOG_VARIANCE_BOUND)
+    variance = np.exp(log_variance)
+    weight = layer.beta * context.schedule("kl_weight") / context.n_elements
+    terms = mean**2 + variance - log_variance - 1
+    context.penalise(0.5 * weight * terms.sum(axis=-1).ravel())
+    draws = context.draws.get(bound.name)
+    noise = None if draws is None else np.sqrt(variance) * draws
+    context.overwritable = None
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        assert context.penalty_factor is not None
+        factor = weight * context.penalty_factor[:, None]
+        d_raw = factor * (variance - 1)
+        if noise is not None:
+            d_raw += delta * noise
+        d_raw *= 0.5 * (1 - np.square(log_variance / LOG_VARIANCE_BOUND))
+        delta += factor * mean
+        from_mean = mean_backward(delta, wanted)
+        from_variance = raw_backward(d_raw, wanted)
+        return np.add(from_mean, from_variance, out=from_mean) if wanted else delta
+
+    return (mean if noise is None else mean + noise), backward
 
 
-def _tanh(x: Float, y: Float) -> None:
-    np.tanh(x, out=y)
+def gaussian_output(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Return the means, the first half of the last axis."""
+    channels = bound.output_shape[-1]
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        return np.concatenate([delta, np.zeros_like(delta)], axis=-1) if wanted else delta
+
+    return x[..., :channels], backward
 
 
-def _tanh_backward(delta: Float, y: Float) -> None:
-    delta *= 1 - y * y
+def input_noise(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Add noise, put zeros, or take elements from other rows, to which their gradients then go."""
+    assert isinstance(bound.layer, InputNoise)
+    noise, amount = bound.layer.noise, bound.layer.amount
+    draws = context.draws.get(bound.name)
+    if draws is None:
+        return x, _pass_back
+    y = context.array(bound, "output", x.shape)
+    if noise == "gaussian":
+        np.multiply(draws, amount, out=y)
+        y += x
+        return y, _pass_back
+    if noise == "masking":
+        kept = draws >= amount
+        np.multiply(x, kept, out=y)
+
+        def backward_of_kept(delta: Float, wanted: bool) -> Float:
+            delta *= kept
+            return delta
+
+        return y, backward_of_kept
+
+    n = len(x) if context.row_weight is None else np.count_nonzero(context.row_weight)
+    own = np.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1))
+    other = np.minimum((draws / amount * n).astype(np.intp), n - 1)
+    source = np.where(draws < amount, other, own)
+    y[...] = np.take_along_axis(x, source, axis=0)
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        if not wanted:
+            return delta
+        size = prod(bound.input_shape)
+        element = source.reshape(-1, size) * size + np.arange(size)
+        sums = np.bincount(element.ravel(), delta.ravel(), minlength=x.size)
+        return sums.reshape(x.shape).astype(x.dtype)
+
+    return y, backward
 
 
-def _sigmoid(x: Float, y: Float) -> None:
-    # exp overflows to infinity far on the left, whose reciprocal is the right answer.
-    np.negative(x, out=y)
-    np.exp(y, out=y)
-    y += 1
-    np.reciprocal(y, out=y)
+def activity_regularization(bound: Bound, x: Float, context: NumpyContext) -> Result:
+    """Add `l1 · mean |x|` to each row's loss; its gradient is `l1 · sign(x)` over the elements."""
+    assert isinstance(bound.layer, ActivityRegularization)
+    if context.mode == "score":
+        return x, _pass_back
+    # It is needed on the way back.
+    context.overwritable = None
+    size = prod(bound.input_shape)
+    factor = bound.layer.l1 / size
+    context.penalise(factor * np.abs(x).reshape(-1, size).sum(axis=1))
+
+    def backward(delta: Float, wanted: bool) -> Float:
+        if wanted:
+            assert context.penalty_factor is not None
+            rows = (factor * context.penalty_factor).reshape(-1, *(1,) * (x.ndim - 1))
+            delta += rows * np.sign(x)
+        return delta
+
+    return x, backward
 
 
-def _sigmoid_backward(delta: Float, y: Float) -> None:
-    delta *= y
-    np.subtract(1, y, out=y)
-    delta *= y
+def _pass_back(delta: Float, wanted: bool) -> Float:
+    return delta
 
 
-def _softplus(x: Float, y: Float) -> None:
-    np.logaddexp(x, 0, out=y)
-
-
-def _softplus_backward(delta: Float, y: Float) -> None:
-    delta *= -np.expm1(-y)
-
-
-FUNCTIONS: Mapping[str, Function] = {
-    "linear": Function(_linear, _linear_backward),
-    "relu": Function(_relu, _relu_backward),
-    "leaky_relu": Function(_leaky_relu, _leaky_relu_backward),
-    "elu": Function(_elu, _elu_backward),
-    "selu": Function(_selu, _selu_backward),
-    "gelu": Function(_gelu, _gelu_backward, needs_input=True),
-    "silu": Function(_silu, _silu_backward, needs_input=True),
-    "tanh": Function(_tanh, _tanh_backward),
-    "sigmoid": Function(_sigmoid, _sigmoid_backward),
-    "softplus": Function(_softplus, _softplus_backward),
+LAYERS: dict[str, Callable[[Bound, Float, NumpyContext], Result]] = {
+    "dense": dense,
+    "activation": activation,
+    "dropout": dropout,
+    "layer_norm": layer_norm,
+    "batch_norm": batch_norm,
+    "flatten": flatten,
+    "reshape": reshape,
+    "residual": residual,
+    "conv1d": conv1d,
+    "conv2d": conv2d,
+    "conv2d_transpose": conv2d_transpose,
+    "upsample": upsample,
+    "max_pool": max_pool,
+    "average_pool": average_pool,
+    "lstm": lstm,
+    "gru": gru,
+    "repeat_vector": repeat_vector,
+    "gaussian_latent": gaussian_latent,
+    "gaussian_output": gaussian_output,
+    "input_noise": input_noise,
+    "activity_regularization": activity_regularization,
 }
-
-
-def _erf(x: Float) -> Float:
-    try:
-        from scipy.special import erf
-    except ImportError:
-        # A scorer installed without SciPy: the same values from the C library, one by one.
-        each: Float = np.vectorize(math.erf, otypes=[x.dtype])(x)
-        return each
-    values: Float = erf(x)
-    return values
+"""The function of each kind of layer."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.backends.numpy.autoencoder import NumpyAutoencoder
-from aeanom.backends.numpy.layers import Noise, Workspace
+from aeanom.backends.numpy.context import NumpyContext, Workspace
 from aeanom.backends.numpy.losses import derivative_scale, row_losses
-from aeanom.core.batches import Block, LossSum, Segment, evaluation_slices
-from aeanom.core.noise import dropout_sites, step_noise
+from aeanom.backends.numpy.network import draw_noise
+from aeanom.core.batches import Block, LossSum, Segment
+from aeanom.core.layers import Mode
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer, TrainerState
 from aeanom.core.weights import Float, Weights
@@ -26,17 +26,16 @@ class NumpyTrainer(Trainer):
 
     def __init__(self, autoencoder: NumpyAutoencoder, plan: TrainingPlan) -> None:
         super().__init__(autoencoder, plan)
-        flat = autoencoder.flat
+        flat = autoencoder.trainable
         self._gradient = np.zeros_like(flat)
-        self._gradients = autoencoder.views(self._gradient)
+        self._gradients = autoencoder.views(self._gradient, autoencoder.architecture.trainable)
         self._first_moment = np.zeros_like(flat)
         self._second_moment = np.zeros_like(flat)
         self._scratch = np.empty_like(flat)
         self._workspace = Workspace(autoencoder.dtype)
         # What gradient and moments are kept over: full batches then need no scaling at all.
-        size = prod(autoencoder.architecture.input_shape)
+        size = autoencoder.network.n_elements
         self._scale = derivative_scale(plan.loss, size) / plan.batch_size
-        self._has_noise = bool(dropout_sites(autoencoder.architecture))
 
     def place(self, block: Block[Float]) -> Block[Float]:
         """Convert a block to the network's dtype."""
@@ -51,22 +50,30 @@ class NumpyTrainer(Trainer):
                     noise = self._draw_noise(segment.first_step + step, segment.order.shape[1])
                 else:
                     noise = {name: draws[step] for name, draws in segment.noise.items()}
+                schedules = {
+                    name: float(values[step]) for name, values in segment.schedules.items()
+                }
                 batch = self._gather(placed, segment.order[step])
                 weight = segment.row_weight[step]
-                total += self._backward(batch, weight, float(weight.sum()), noise)
-                self._step(float(segment.schedules["learning_rate"][step]))
+                context = self._context("train", schedules, noise, weight)
+                total += self._backward(batch, weight, float(weight.sum()), context)
+                self._step(schedules["learning_rate"])
+                for name, value in context.updates.items():
+                    self.autoencoder.parameters[name][...] = value
         return LossSum(total, segment.row_weight.sum())
 
     def evaluate(self, placed: Block[Float], schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise."""
         loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
+        chunk = self.autoencoder.chunk_rows()
         total = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in evaluation_slices(placed.n_rows):
-                batch = placed.map(itemgetter(rows))
-                output = network.output(batch.rows, workspace, logits=loss.from_logits)
+            for start in range(0, placed.n_rows, chunk):
+                batch = placed.map(itemgetter(slice(start, start + chunk)))
+                context = self._context("evaluate")
+                output, _ = network.output(batch.rows, context, raw=loss.takes_raw_output)
                 losses, _ = row_losses(loss, output, batch.target, batch.element_weights, workspace)
-                total += float(losses.sum())
+                total += float(context.penalised(losses).sum())
         return LossSum(total, placed.n_rows)
 
     def gradients(
@@ -78,7 +85,9 @@ class NumpyTrainer(Trainer):
     ) -> tuple[LossSum, Weights]:
         """Gradients of the weighted sum of row losses."""
         with np.errstate(over="ignore", invalid="ignore"):
-            total = self._backward(self.place(block), row_weights, 1.0, noise)
+            values = {name: float(values[0]) for name, values in schedules.items()}
+            context = self._context("train", values, noise or {}, row_weights)
+            total = self._backward(self.place(block), row_weights, 1.0, context)
         gradients = self.autoencoder.to_canonical(self._gradient * self._scale)
         return LossSum(total, row_weights.sum()), gradients
 
@@ -127,25 +136,27 @@ class NumpyTrainer(Trainer):
         return placed.map(take)
 
     def _backward(
-        self, batch: Block[Float], row_weight: Float, divisor: float, noise: Noise | None
+        self, batch: Block[Float], row_weight: Float, divisor: float, context: NumpyContext
     ) -> float:
         """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum.
 
         It is kept over `self._scale`, so that the rows of a full batch have the factor 1.
         """
         factor = row_weight * (self.plan.batch_size / divisor)
-        loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
-        output = network.output(batch.rows, workspace, logits=loss.from_logits, noise=noise)
+        loss, network = self.plan.loss, self.autoencoder.network
+        output, backward = network.output(batch.rows, context, raw=loss.takes_raw_output)
         losses, delta = row_losses(
             loss,
             output,
             batch.target,
             batch.element_weights,
-            workspace,
+            self._workspace,
             None if (factor == 1.0).all() else factor,
         )
-        network.backward(delta, self._gradients, workspace, logits=loss.from_logits)
-        return float(losses @ row_weight)
+        if context.penalties:
+            context.penalty_factor = (row_weight / (divisor * self._scale)).astype(delta.dtype)
+        backward(delta, False)
+        return float(context.penalised(losses) @ row_weight)
 
     def _step(self, learning_rate: float) -> None:
         """Adam as `aeanom.core.optimizers` states it; overwrites the gradient."""
@@ -155,7 +166,7 @@ class NumpyTrainer(Trainer):
             norm = float(np.sqrt(self._gradient @ self._gradient)) * self._scale
             factor = min(1.0, adam.clip_norm / norm) if norm else 1.0
         self.step += 1
-        gradient, flat, scratch = self._gradient, self.autoencoder.flat, self._scratch
+        gradient, flat, scratch = self._gradient, self.autoencoder.trainable, self._scratch
         if factor != 1.0:
             gradient *= factor
         if adam.weight_decay:
@@ -181,8 +192,23 @@ class NumpyTrainer(Trainer):
         adam = self.plan.optimizer
         return (1 - adam.beta1) * self._scale, (1 - adam.beta2) * self._scale**2
 
-    def _draw_noise(self, step: int, batch: int) -> Noise | None:
-        if not self._has_noise:
-            return None
+    def _context(
+        self,
+        mode: Mode,
+        schedules: Mapping[str, float] | None = None,
+        noise: Mapping[str, Float] | None = None,
+        row_weight: Float | None = None,
+    ) -> NumpyContext:
+        return NumpyContext(
+            mode=mode,
+            row_weight=row_weight,
+            draws=noise or {},
+            schedules=schedules or {},
+            n_elements=self.autoencoder.network.n_elements,
+            workspace=self._workspace,
+            gradients=self._gradients,
+        )
+
+    def _draw_noise(self, step: int, batch: int) -> Mapping[str, Float]:
         autoencoder = self.autoencoder
-        return step_noise(autoencoder.architecture, self.plan.seed, step, batch, autoencoder.dtype)
+        return draw_noise(autoencoder.architecture, self.plan.seed, step, batch, autoencoder.dtype)

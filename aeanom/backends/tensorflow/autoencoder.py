@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import lru_cache
+from dataclasses import replace
+from functools import partial
+from math import prod
 from typing import Any
 
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
-from aeanom.backends.tensorflow.layers import Network, Parameters
 from aeanom.backends.tensorflow.losses import row_losses
+from aeanom.backends.tensorflow.module import copy_module, variables
+from aeanom.backends.tensorflow.network import (
+    Network,
+    Parameters,
+    kept_with_network,
+    make_network,
+    uses_xla,
+)
 from aeanom.core.compiled import CompiledAutoencoder
+from aeanom.core.layers import Context
 from aeanom.core.losses import Loss
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.weights import Float, Weights
 
 
@@ -28,24 +39,37 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
         self.tf_device = device.replace("cuda", "GPU").replace("cpu", "CPU")
         parameters = self.from_canonical(weights)
         with self.context():
-            self._variables = {
-                name: tf.Variable(tensor, name=name) for name, tensor in parameters.items()
-            }
-        self.network = Network(architecture, self._variables)
+            if isinstance(architecture, ModuleArchitecture):
+                self.network = copy_module(architecture.module, architecture.input_shape, dtype)
+                self._variables = variables(self.network)
+                self.parameters = parameters
+                # By way of the architecture, the compiled functions find this copy.
+                self.architecture = replace(architecture, module=self.network)
+            else:
+                self._variables = {
+                    held.name: tf.Variable(
+                        parameters[held.name], trainable=held.trainable, name=held.name
+                    )
+                    for held in architecture.parameters
+                }
+                self.network = Network(architecture, self._variables)
 
-    def native(self) -> Network:
-        """Return the live `tf.Module`."""
+    def native(self) -> Any:
+        """Return the live `tf.Module`; a user's own module is what it was, a Keras model say."""
         return self.network
 
     @property
     def parameters(self) -> Parameters:
         """The variables' values by canonical name; assigning puts others in."""
-        return {name: variable.value() for name, variable in self._variables.items()}
+        return {
+            name: tf.cast(variable.value(), self.dtype)
+            for name, variable in self._variables.items()
+        }
 
     @parameters.setter
     def parameters(self, parameters: Parameters) -> None:
         for name, variable in self._variables.items():
-            variable.assign(parameters[name], read_value=False)
+            variable.assign(tf.cast(parameters[name], variable.dtype), read_value=False)
 
     def context(self) -> AbstractContextManager[Any]:
         """Return the context that puts tensors on the network's device."""
@@ -57,29 +81,48 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
             return tf.constant(array, dtype=self.dtype if array.dtype.kind == "f" else array.dtype)
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        compiled = _compiled(self.architecture, what, loss, rows.shape, self.dtype)
+        compiled = _compiled(self.architecture, what, loss, rows.shape, self.dtype, self.tf_device)
         with self.context():
             return compiled(self.parameters, tf.constant(rows)).numpy()
 
 
-@lru_cache(maxsize=256)
+@kept_with_network
 def _compiled(
-    architecture: Architecture, what: str, loss: Loss | None, shape: tuple[int, ...], dtype: str
+    architecture: Architecture,
+    what: str,
+    loss: Loss | None,
+    shape: tuple[int, ...],
+    dtype: str,
+    device: str,
 ) -> Callable[[Parameters, tf.Tensor], tf.Tensor]:
-    """Return the compiled function of this name; the network's tensors are its arguments.
+    """Compile the function below; the network's tensors are its arguments.
 
-    A function that closed over variables would be traced again for every network. There is one
-    for every shape, because TensorFlow warns of a function that is traced for many.
+    Why there is one for every shape, and why it is a `partial`, is said in `trainer.py`.
     """
+    jit_compile = uses_xla(architecture, device)
+    computed = partial(_computed, architecture, what, loss)
+    return tf.function(computed, jit_compile=jit_compile, autograph=False)
 
-    def compute(parameters: Parameters, x: tf.Tensor) -> tf.Tensor:
-        network = Network(architecture, parameters)
-        if what == "encode":
-            return network.encode(x)
-        if what == "decode":
-            return network.decode(x)
-        if loss is None:
-            return network(x)
-        return row_losses(loss, network.output(x, logits=loss.from_logits), x)
 
-    return tf.function(compute, jit_compile=True, autograph=False)
+def _computed(
+    architecture: Architecture,
+    what: str,
+    loss: Loss | None,
+    parameters: Parameters,
+    x: tf.Tensor,
+) -> tf.Tensor:
+    """Compute what `Autoencoder._compute` is asked for."""
+    network = make_network(architecture, parameters)
+    context: Context[tf.Tensor] = Context(n_elements=prod(architecture.input_shape))
+    if what == "encode":
+        return network.encode(x)
+    if what == "decode":
+        return network.decode(x)
+    if what == "penalties":
+        context.mode = "evaluate"
+        network.output(x, context, raw=False)
+        return context.penalised(tf.zeros(x.shape[:1], x.dtype))
+    if loss is None:
+        return network.output(x, context, raw=what == "raw_output")
+    output = network.output(x, context, raw=loss.takes_raw_output)
+    return context.penalised(row_losses(loss, output, x))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from aeanom.architectures import Architecture
+from aeanom.architectures import Architecture, Shape
 from aeanom.backends.tensorflow.autoencoder import TensorFlowAutoencoder
 from aeanom.backends.tensorflow.layers import LAYERS
+from aeanom.backends.tensorflow.module import describe
 from aeanom.backends.tensorflow.trainer import TensorFlowTrainer
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.backend import Backend, Capabilities
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.weights import Weights
 
@@ -20,6 +23,7 @@ class TensorFlowBackend(Backend):
     """TensorFlow: a segment of steps is one compiled call."""
 
     name: ClassVar[str] = "tensorflow"
+    layers: ClassVar[dict[str, Callable[..., Any]]] = LAYERS
     capabilities: ClassVar[Capabilities] = Capabilities(
         layer_kinds=frozenset(LAYERS),
         dtypes=frozenset({"float32", "float64"}),
@@ -42,3 +46,7 @@ class TensorFlowBackend(Backend):
         """Make a trainer for one of this backend's autoencoders."""
         assert isinstance(autoencoder, TensorFlowAutoencoder)
         return TensorFlowTrainer(autoencoder, plan)
+
+    def describe(self, module: Any, input_shape: Shape, dtype: str) -> ModuleArchitecture:
+        """Return what is to be known of a user's `tf.Module` or Keras model."""
+        return describe(module, input_shape, dtype)

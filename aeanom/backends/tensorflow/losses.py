@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from aeanom.core.losses import Loss
+from aeanom.backends.tensorflow.layers import bounded_log_variance
+from aeanom.core.losses import LOG_2_PI, Loss
 
 
 def row_losses(
     loss: Loss, output: tf.Tensor, target: tf.Tensor, element_weights: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Mean element loss of each row; `output` holds logits if the loss is computed from them."""
+    """Mean element loss of each row; `output` is raw if the loss is computed from that."""
     elements = _elements(loss, output, target)
     if element_weights is not None:
         elements = elements * element_weights
@@ -20,6 +21,11 @@ def row_losses(
 def _elements(loss: Loss, output: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
     if loss.name == "bce":
         return tf.nn.sigmoid_cross_entropy_with_logits(labels=target, logits=output)
+    if loss.name == "gaussian":
+        mean, raw = tf.split(output, 2, axis=-1)
+        log_variance = bounded_log_variance(raw)
+        residual = target - mean
+        return 0.5 * (log_variance + residual * residual * tf.exp(-log_variance) + LOG_2_PI)
     residual = output - target
     if loss.name == "mse":
         return residual * residual

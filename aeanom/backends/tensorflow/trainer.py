@@ -1,21 +1,36 @@
-"""`TensorFlowTrainer`: a segment of steps is one call of a `tf.function` that XLA compiles.
+"""`TensorFlowTrainer`: a segment of steps is one call of a compiled `tf.function`.
 
 How the functions below are called is in `aeanom.core.compiled`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-from math import log
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import log, prod
 from typing import Any
 
 import tensorflow as tf
 
-from aeanom.backends.tensorflow.layers import Network, Noise, Parameters, draw_noise
+from aeanom.architectures import Architecture
 from aeanom.backends.tensorflow.losses import row_losses
+from aeanom.backends.tensorflow.module import ModuleNetwork
+from aeanom.backends.tensorflow.network import (
+    Network,
+    Noise,
+    Parameters,
+    draw_noise,
+    kept_with_network,
+    make_network,
+    uses_xla,
+)
 from aeanom.core.batches import Block
 from aeanom.core.compiled import CompiledTrainer, Moments, Program
+from aeanom.core.layers import Context
+from aeanom.core.losses import Loss
+from aeanom.core.optimizers import Adam
+
+Schedules = Mapping[str, tf.Tensor]
 
 
 def run_steps(
@@ -25,36 +40,34 @@ def run_steps(
     block: Block[tf.Tensor],
     order: tf.Tensor,
     row_weight: tf.Tensor,
-    learning_rate: tf.Tensor,
+    schedules: Schedules,
     noise: Noise | None,
     seed: tf.Tensor,
     first_step: tf.Tensor,
     steps: tf.Tensor,
 ) -> tuple[Parameters, Moments, tf.Tensor]:
     """Take `steps` optimiser steps; return parameters, moments and the summed row losses."""
+    n_elements = prod(program.architecture.input_shape)
 
     def step(
         index: tf.Tensor, parameters: Parameters, moments: Moments, total: tf.Tensor
     ) -> tuple[tf.Tensor, Parameters, Moments, tf.Tensor]:
         weight = row_weight[index]
-        if noise is not None:
-            drawn = {name: draws[index] for name, draws in noise.items()}
+        if noise:
+            drawn = _at(noise, index)
         else:
             drawn = draw_noise(
                 program.architecture, seed, first_step + index, weight.shape[0], weight.dtype
             )
-        added, gradients = _sum_and_gradients(
-            program, parameters, _gather(block, order[index]), weight, tf.reduce_sum(weight), drawn
-        )
+        scheduled = _at(schedules, index)
+        context = Context("train", weight, drawn, scheduled, n_elements)
+        batch, divisor = _gather(block, order[index]), tf.reduce_sum(weight)
+        added, gradients = _sum_and_gradients(program, parameters, batch, context, divisor)
+        learning_rate = scheduled["learning_rate"]
         parameters, moments = optimizer_step(
-            program,
-            parameters,
-            moments,
-            gradients,
-            learning_rate[index],
-            first_step + index,
+            program, parameters, moments, gradients, learning_rate, first_step + index
         )
-        return index + 1, parameters, moments, total + added
+        return index + 1, parameters | context.updates, moments, total + added
 
     start = (tf.constant(0), parameters, moments, tf.zeros((), row_weight.dtype))
     _, parameters, moments, total = tf.while_loop(
@@ -72,10 +85,13 @@ def loss_sum(
     steps: tf.Tensor,
 ) -> tf.Tensor:
     """Sum the weighted row losses over `steps` batches, without noise."""
+    n_elements = prod(program.architecture.input_shape)
+    network = make_network(program.architecture, parameters)
 
     def step(index: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        batch = _gather(block, order[index])
-        return index + 1, total + _weighted_sum(program, parameters, batch, row_weight[index], None)
+        context = Context("evaluate", row_weight[index], n_elements=n_elements)
+        added = _weighted_sum(program, network, _gather(block, order[index]), context)
+        return index + 1, total + added
 
     start = (tf.constant(0), tf.zeros((), row_weight.dtype))
     return tf.while_loop(lambda index, total: index < steps, step, start, parallel_iterations=1)[1]
@@ -86,11 +102,18 @@ def sum_and_gradients(
     parameters: Parameters,
     block: Block[tf.Tensor],
     row_weight: tf.Tensor,
+    schedules: Schedules,
     noise: Noise | None,
 ) -> tuple[tf.Tensor, Parameters]:
     """Weighted sum of the row losses, and its gradients."""
+    n_elements = prod(program.architecture.input_shape)
+    context = Context("train", row_weight, noise or {}, schedules, n_elements)
     one = tf.ones((), row_weight.dtype)
-    return _sum_and_gradients(program, parameters, block, row_weight, one, noise)
+    return _sum_and_gradients(program, parameters, block, context, one)
+
+
+def _at(values: Mapping[str, tf.Tensor], index: tf.Tensor) -> Mapping[str, tf.Tensor]:
+    return {name: value[index] for name, value in values.items()}
 
 
 def _gather(block: Block[tf.Tensor], index: tf.Tensor) -> Block[tf.Tensor]:
@@ -99,31 +122,36 @@ def _gather(block: Block[tf.Tensor], index: tf.Tensor) -> Block[tf.Tensor]:
 
 def _weighted_sum(
     program: Program,
-    parameters: Parameters,
+    network: Network | ModuleNetwork,
     batch: Block[tf.Tensor],
-    row_weight: tf.Tensor,
-    noise: Noise | None,
+    context: Context[tf.Tensor],
 ) -> tf.Tensor:
-    network = Network(program.architecture, parameters)
-    output = network.output(batch.rows, logits=program.loss.from_logits, noise=noise)
+    output = network.output(batch.rows, context, raw=program.loss.takes_raw_output)
     losses = row_losses(program.loss, output, batch.target, batch.element_weights)
-    return tf.reduce_sum(losses * row_weight)
+    return tf.reduce_sum(context.penalised(losses) * context.row_weight)
 
 
 def _sum_and_gradients(
     program: Program,
     parameters: Parameters,
     batch: Block[tf.Tensor],
-    row_weight: tf.Tensor,
+    context: Context[tf.Tensor],
     divisor: tf.Tensor,
-    noise: Noise | None,
 ) -> tuple[tf.Tensor, Parameters]:
-    """Weighted sum of the row losses, and the gradients of that sum over `divisor`."""
-    with tf.GradientTape() as tape:
-        tape.watch(parameters)
-        total = _weighted_sum(program, parameters, batch, row_weight, noise)
+    """Weighted sum of the row losses, and the gradients of that sum over `divisor`.
+
+    They are those of the trainable parameters, zero where one has no influence.
+    """
+    network = make_network(program.architecture, parameters)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(network.trainable)
+        total = _weighted_sum(program, network, batch, context)
         divided = total / divisor
-    return total, tape.gradient(divided, parameters)
+    gradients = tape.gradient(
+        divided, network.trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
+    # A module that gathers from a variable has sparse ones.
+    return total, {name: tf.convert_to_tensor(value) for name, value in gradients.items()}
 
 
 def optimizer_step(
@@ -134,7 +162,7 @@ def optimizer_step(
     learning_rate: tf.Tensor,
     step: tf.Tensor,
 ) -> tuple[Parameters, Moments]:
-    """Clip, then take one step of Adam as `aeanom.core.optimizers` states it.
+    """Clip, then take one step of Adam as `aeanom.core.optimizers` states it; buffers stay.
 
     TensorFlow's own operator adds ε before the correction.
     """
@@ -148,7 +176,7 @@ def optimizer_step(
     count = tf.cast(step + 1, dtype)
     correction1 = -tf.math.expm1(count * log(optimizer.beta1)) if optimizer.beta1 else 1.0
     correction2 = -tf.math.expm1(count * log(optimizer.beta2)) if optimizer.beta2 else 1.0
-    updated: Parameters = {}
+    updated = dict(parameters)
     first: Parameters = {}
     second: Parameters = {}
     for name, gradient in gradients.items():
@@ -161,27 +189,31 @@ def optimizer_step(
     return updated, Moments(first, second)
 
 
-@lru_cache(maxsize=256)
+@kept_with_network
 def _compiled(
-    function: Callable[..., Any], program: Program, shapes: tuple[Any, ...]
+    architecture: Architecture,
+    loss: Loss,
+    optimizer: Adam,
+    function: Callable[..., Any],
+    shapes: tuple[Any, ...],
+    device: str,
 ) -> Callable[..., Any]:
     """Compile one of the functions above for a program; tensors are its only other arguments.
 
     A function that closed over variables would be traced again at every fit. There is one for
     every combination of shapes, because TensorFlow warns of a function that is traced for many.
+    It tells functions apart by their code, and only `partial` objects by themselves.
     """
-
-    def bound(*arguments: Any) -> Any:
-        return function(program, *arguments)
-
-    return tf.function(bound, jit_compile=True, autograph=False)
+    jit_compile = uses_xla(architecture, device)
+    program = Program(architecture, loss, optimizer)
+    return tf.function(partial(function, program), jit_compile=jit_compile, autograph=False)
 
 
 def _calls(function: Callable[..., Any]) -> Any:
     def call(program: Program, *arguments: Any) -> Any:
         tensors = tf.nest.flatten(arguments)
         shapes = tuple(None if part is None else (*part.shape, part.dtype) for part in tensors)
-        return _compiled(function, program, shapes)(*arguments)
+        return _compiled(*program, function, shapes, tensors[0].device)(*arguments)
 
     return staticmethod(call)
 

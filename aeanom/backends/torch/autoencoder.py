@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aeanom.architectures import Architecture
-from aeanom.backends.torch.layers import Network, Workspace
+from aeanom.architectures import Architecture, Parameter
+from aeanom.backends.torch.context import Workspace
 from aeanom.backends.torch.losses import row_losses
+from aeanom.backends.torch.module import ModuleNetwork
+from aeanom.backends.torch.network import Network
 from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.layers import Context, Mode
 from aeanom.core.losses import Loss
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.weights import Float, Weights, check_weights
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-FEWEST_ROWS = 16
+CHUNK_BYTES = 2**23
+"""Size of a layer's output up to which rows are scored together on a CPU."""
 
 
 class TorchAutoencoder(Autoencoder):
     """Encoder and decoder as `torch.nn.Sequential`.
 
-    All parameters are views of `flat`, so that the optimiser updates them in one call.
+    All weights are views of `flat`. Its first part, `trainable`, is what the optimiser updates in
+    one call; the buffers come behind.
     """
 
     def __init__(
@@ -31,33 +38,46 @@ class TorchAutoencoder(Autoencoder):
         super().__init__(architecture, dtype=dtype, device=device)
         size = sum(parameter.size for parameter in architecture.parameters)
         self.flat = torch.empty(size, dtype=DTYPES[dtype], device=device)
-        self.network = Network(architecture, self.views(self.flat)).eval()
+        self.trainable = self.flat[: architecture.n_parameters]
+        buffers = [table for table in architecture.parameters if not table.trainable]
+        self.parameters = self.views(self.flat, (*architecture.trainable, *buffers))
+        self.network: Network | ModuleNetwork
+        if isinstance(architecture, ModuleArchitecture):
+            self.network = ModuleNetwork(architecture, self.parameters)
+        else:
+            self.network = Network(architecture, self.parameters).eval()
         self.load_weights(weights)
 
     def weights(self) -> Weights:
         """Copy all weights to the host."""
-        return self.to_canonical(self.flat)
+        table = self.architecture.parameters
+        return {
+            parameter.name: self.parameters[parameter.name].cpu().numpy().copy()
+            for parameter in table
+        }
 
     def load_weights(self, weights: Mapping[str, Float]) -> None:
         """Copy weights in."""
-        self.flat.copy_(self.from_canonical(weights))
+        checked = check_weights(self.architecture.parameters, weights, self.dtype)
+        for name, array in checked.items():
+            self.parameters[name].copy_(self.to_device(array))
 
     def native(self) -> nn.Module:
         """Return the live `torch.nn.Module`."""
-        return self.network
+        return self.network.native() if isinstance(self.network, ModuleNetwork) else self.network
 
     def to_canonical(self, flat: Tensor) -> Weights:
-        """Copy a flat tensor in canonical order to arrays by name."""
-        return {name: view.cpu().numpy().copy() for name, view in self.views(flat).items()}
+        """Copy a flat tensor like `trainable` to arrays by name."""
+        views = self.views(flat, self.architecture.trainable)
+        return {name: view.cpu().numpy().copy() for name, view in views.items()}
 
     def from_canonical(self, weights: Mapping[str, Float]) -> Tensor:
-        """Lay arrays by name out as one flat tensor on the device."""
-        checked = check_weights(self.architecture, weights, self.dtype)
+        """Lay arrays by name out as one flat tensor like `trainable`."""
+        checked = check_weights(self.architecture.trainable, weights, self.dtype)
         return self.to_device(np.concatenate([array.ravel() for array in checked.values()]))
 
-    def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """Return views of a flat tensor by name."""
-        table = self.architecture.parameters
+    def views(self, flat: Tensor, table: Sequence[Parameter]) -> dict[str, Tensor]:
+        """Return views of a flat tensor by name, one behind the other as in the table."""
         parts = torch.split(flat, [parameter.size for parameter in table])
         return {
             parameter.name: part.view(parameter.shape)
@@ -73,17 +93,35 @@ class TorchAutoencoder(Autoencoder):
         usable = np.require(array, requirements=("C", "W"))
         return torch.as_tensor(usable, dtype=DTYPES[self.dtype], device=self.device)
 
+    def chunk_rows(self) -> int:
+        """Fewer rows where a layer is wide: on a CPU, large tensors take longer a row."""
+        if self.flat.is_cuda:
+            return super().chunk_rows()
+        shapes = (placed.output_shape for placed in self.architecture.walk())
+        widest = max(map(prod, shapes), default=self.network.n_elements)
+        return min(max(CHUNK_BYTES // (widest * self.flat.itemsize), 1), super().chunk_rows())
+
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        with torch.inference_mode():
+        # A module may keep a tensor for later, and those of inference mode cannot be trained with.
+        own = isinstance(self.network, ModuleNetwork)
+        with torch.no_grad() if own else torch.inference_mode():
             # torch takes neither read-only arrays (without a warning) nor negative strides.
             x = torch.from_numpy(np.require(rows, requirements=("C", "W"))).to(self.device)
             if what == "encode":
                 result = self.network.encoder(x)
             elif what == "decode":
                 result = self.network.decoder(x)
-            elif loss is None:
-                result = self.network(x)
             else:
-                output = self.network.output(x, logits=loss.from_logits)
-                result = row_losses(loss, output, x, None, Workspace(output))[0]
-            return result.cpu().numpy()  # type: ignore[no-any-return]
+                result = self._output(what, x, loss)
+            return result.cpu().numpy()
+
+    def _output(self, what: str, x: Tensor, loss: Loss | None) -> Tensor:
+        mode: Mode = "evaluate" if what == "penalties" else "score"
+        context: Context[Tensor] = Context(mode=mode, n_elements=self.network.n_elements)
+        raw = what == "raw_output" or (loss is not None and loss.takes_raw_output)
+        output = self.network.output(x, context, raw=raw)
+        if what == "penalties":
+            return context.penalised(output.new_zeros(len(x)))
+        if loss is None:
+            return output
+        return context.penalised(row_losses(loss, output, x, None, Workspace(output))[0])

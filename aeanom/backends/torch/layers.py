@@ -1,298 +1,440 @@
-"""The layers of `aeanom.architectures`, as torch modules, in the same order.
+"""The layers of `aeanom.architectures`, on torch tensors, in the same order.
 
-Modules are made around parameters that exist already: torch's own initialisers, which would draw
-from its global generator, never run. Each module can also be trained without autograd, writing
-into arrays that are used again in every step: for a dense network on a CPU, autograd with its
-fresh arrays takes a fifth longer.
+A layer is one function that autograd can differentiate. Training takes the gradients of each
+layer by itself (`forward` returns the way back), so that dense layers, activations and dropout
+can write into tensors that are used again in every step: for a dense network on a CPU, autograd
+with its fresh tensors takes a fifth longer.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import functional
 
-from aeanom.architectures import Activation, Architecture, Dense, Dropout, PlacedLayer
-from aeanom.architectures.layers import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
-from aeanom.core.noise import dropout_sites
-
-Noise = Mapping[str, Tensor]
-Parameters = Mapping[str, Tensor]
-
-
-class Workspace:
-    """Tensors that are made at the first use and overwritten at every later one.
-
-    `inputs` holds what each layer was given in the last forward pass.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        self.inputs: dict[str, Tensor] = {}
-        self._like = like
-        self._tensors: dict[tuple[str, tuple[int, ...]], Tensor] = {}
-
-    def tensor(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """Return the tensor of this name and shape; its content is whatever was left in it."""
-        tensor = self._tensors.get((name, shape))
-        if tensor is None:
-            tensor = self._tensors[name, shape] = self._like.new_empty(shape)
-        return tensor
+from aeanom.architectures.layers import (
+    GRU,
+    LOG_VARIANCE_BOUND,
+    LSTM,
+    Activation,
+    ActivityRegularization,
+    AveragePool,
+    BatchNorm,
+    Conv1D,
+    Conv2D,
+    Conv2DTranspose,
+    Dropout,
+    GaussianLatent,
+    Geometry,
+    InputNoise,
+    LayerNorm,
+    MaxPool,
+)
+from aeanom.backends.torch.activations import FUNCTIONS, IN_PLACE
+from aeanom.backends.torch.context import Backward, Bound, Result, TorchContext
+from aeanom.core.layers import Context, run
 
 
-class TorchLayer(nn.Module):
-    """A module that can also be trained step by step, without autograd."""
+def forward(layers: Iterable[Bound], x: Tensor, context: TorchContext) -> Result:
+    """Send rows through layers in training; `backward` goes the whole way back."""
+    backwards: list[tuple[Backward, bool]] = []
+    learns = False
+    for bound in layers:
+        x, backward = DIRECT.get(bound.layer.kind, by_autograd)(bound, x, context)
+        backwards.append((backward, learns))
+        learns = learns or bool(bound.parameters or bound.inner)
 
-    def __init__(self, placed: PlacedLayer, parameters: Parameters) -> None:
-        super().__init__()
-        self.name = placed.name
+    def all_backward(delta: Tensor, wanted: bool) -> Tensor:
+        # Nobody wants the gradient of what comes before the first layer that learns.
+        for backward, learns_before in reversed(backwards):
+            delta = backward(delta, wanted or learns_before)
+            if not (wanted or learns_before):
+                break
+        return delta
 
-    @abstractmethod
-    def forward_saving(self, x: Tensor, workspace: Workspace, noise: Noise | None) -> Tensor:
-        """Do what `forward` does in training, and keep what `backward` needs."""
-
-    @abstractmethod
-    def backward(
-        self, delta: Tensor, gradients: Parameters, workspace: Workspace, *, wanted: bool
-    ) -> Tensor:
-        """Write the parameters' gradients and return that of the input, if it is `wanted`.
-
-        `delta`, the gradient of the output, may be overwritten.
-        """
+    return x, all_backward
 
 
-class DenseLayer(TorchLayer):
-    """`x @ kernel + bias`; the kernel is the canonical one.
+def dense(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """`x @ kernel + bias`.
 
     Not `torch.nn.Linear`, whose product with the transposed weight takes longer.
     """
+    y: Tensor = x @ bound.parameters["kernel"]
+    bias = bound.parameters.get("bias")
+    return y if bias is None else y.add_(bias)
 
-    def __init__(self, placed: PlacedLayer, parameters: Parameters) -> None:
-        super().__init__(placed, parameters)
-        assert isinstance(placed.layer, Dense)
-        self.kernel = nn.Parameter(parameters[f"{placed.name}.kernel"])
-        self.bias: nn.Parameter | None = None
-        if placed.layer.use_bias:
-            self.bias = nn.Parameter(parameters[f"{placed.name}.bias"])
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Multiply and add."""
-        y: Tensor = x @ self.kernel
-        return y if self.bias is None else y.add_(self.bias)
+def activation(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Apply an element-wise function."""
+    assert isinstance(bound.layer, Activation)
+    return FUNCTIONS[bound.layer.function](x)
 
-    def forward_saving(self, x: Tensor, workspace: Workspace, noise: Noise | None) -> Tensor:
-        """Multiply and add."""
-        workspace.inputs[self.name] = x
-        y = workspace.tensor(self.name, (len(x), self.kernel.shape[1]))
-        torch.mm(x, self.kernel, out=y)
-        return y if self.bias is None else y.add_(self.bias)
 
-    def backward(
-        self, delta: Tensor, gradients: Parameters, workspace: Workspace, *, wanted: bool
-    ) -> Tensor:
-        """Gradients are `x.T @ delta`, the sum of `delta`, and `delta @ kernel.T`."""
-        x = workspace.inputs[self.name]
-        torch.mm(x.t(), delta, out=gradients[f"{self.name}.kernel"])
-        if self.bias is not None:
-            torch.sum(delta, 0, out=gradients[f"{self.name}.bias"])
+def dropout(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Multiply by 0 or 1 / (1 - rate)."""
+    assert isinstance(bound.layer, Dropout)
+    draws = context.draws.get(bound.name)
+    if draws is None:
+        return x
+    return x * (draws >= bound.layer.rate) / (1 - bound.layer.rate)
+
+
+def layer_norm(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Normalise the last axis."""
+    assert isinstance(bound.layer, LayerNorm)
+    scale, bias = bound.parameters["scale"], bound.parameters["bias"]
+    return functional.layer_norm(x, x.shape[-1:], scale, bias, bound.layer.epsilon)
+
+
+def batch_norm(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Normalise each channel; in training by the rows of the batch that are not padding.
+
+    Not `torch.nn.functional.batch_norm`, which knows no padding.
+    """
+    assert isinstance(bound.layer, BatchNorm)
+    scale, bias = bound.parameters["scale"], bound.parameters["bias"]
+    mean, variance = bound.parameters["mean"], bound.parameters["variance"]
+    if context.mode == "train":
+        mean, variance = _batch_moments(x, context.row_weight)
+        decay = bound.layer.decay
+        for name, value in (("mean", mean.detach()), ("variance", variance.detach())):
+            context.update(bound, name, decay * bound.parameters[name] + (1 - decay) * value)
+    return torch.addcmul(bias, x - mean, scale * torch.rsqrt(variance + bound.layer.epsilon))
+
+
+def flatten(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Put all elements of a row in one axis."""
+    return reshape(bound, x, context)
+
+
+def reshape(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Give the elements of a row another shape."""
+    return x.reshape(-1, *bound.output_shape)
+
+
+def residual(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Add what the inner layers make of the input to it."""
+    return x + run(LAYERS, bound.inner, x, context)
+
+
+def conv1d(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Convolve over time: an image of height 1."""
+    assert isinstance(bound.layer, Conv1D)
+    (window,), (stride,), (edges,) = bound.layer.geometry(bound.input_shape)
+    geometry = Geometry((1, window), (1, stride), ((0, 0), edges))
+    kernel = bound.parameters["kernel"].unsqueeze(0)
+    return _convolve(x.unsqueeze(1), kernel, bound.parameters.get("bias"), geometry).squeeze(1)
+
+
+def conv2d(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Convolve over height and width."""
+    assert isinstance(bound.layer, Conv2D)
+    geometry = bound.layer.geometry(bound.input_shape)
+    return _convolve(x, bound.parameters["kernel"], bound.parameters.get("bias"), geometry)
+
+
+def conv2d_transpose(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Let every place add its kernel to a window of the full output; crop that."""
+    assert isinstance(bound.layer, Conv2DTranspose)
+    _, strides, edges = bound.layer.geometry(bound.input_shape)
+    y = functional.conv_transpose2d(
+        x.permute(0, 3, 1, 2),
+        # (height, width, in, out) as (in, out, height, width).
+        bound.parameters["kernel"].permute(2, 3, 0, 1).contiguous(),
+        bound.parameters.get("bias"),
+        stride=strides,
+        padding=[min(edge) for edge in edges],
+    ).permute(0, 2, 3, 1)
+    # The operator crops both edges alike; this is the rest.
+    for axis, (before, after) in enumerate(edges, start=1):
+        if before != after:
+            y = y.narrow(axis, max(before - after, 0), bound.output_shape[axis - 1])
+    return y
+
+
+def upsample(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Repeat every cell along each axis but the channels."""
+    # Not "nearest", which takes a wrong cell here and there for some sizes.
+    size = list(bound.output_shape[:-1])
+    return functional.interpolate(x.movedim(-1, 1), size, mode="nearest-exact").movedim(1, -1)
+
+
+def max_pool(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Take the largest value of each window; `amax` shares the gradient among equals.
+
+    Not `torch.nn.functional.max_pool2d`, which gives it to the first of them.
+    """
+    return _windows(bound, x).amax(0)
+
+
+def average_pool(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Take the mean of each window."""
+    return _windows(bound, x).mean(0)
+
+
+def lstm(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Long short-term memory by torch's fused operator, whose second bias is zero."""
+    assert isinstance(bound.layer, LSTM)
+    bias = bound.parameters["bias"]
+    weights = _recurrent_weights(bound, torch.zeros_like(bias))
+    start = x.new_zeros(1, len(x), bound.layer.units)
+    states, last, _ = torch.lstm(x, (start, start), weights, *_recurrent_settings())
+    return states if bound.layer.return_sequences else last[0]
+
+
+def gru(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Gated recurrent unit by torch's fused operator, whose second bias is that of n alone."""
+    assert isinstance(bound.layer, GRU)
+    recurrent_bias = functional.pad(bound.parameters["recurrent_bias"], (2 * bound.layer.units, 0))
+    weights = _recurrent_weights(bound, recurrent_bias)
+    start = x.new_zeros(1, len(x), bound.layer.units)
+    states, last = torch.gru(x, start, weights, *_recurrent_settings())
+    return states if bound.layer.return_sequences else last[0]
+
+
+def repeat_vector(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Repeat a flat row at every time."""
+    return x.unsqueeze(1).expand(-1, *bound.output_shape)
+
+
+def gaussian_latent(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Draw around the mean in training; add the KL divergence to the rows' losses."""
+    layer, parameters = bound.layer, bound.parameters
+    assert isinstance(layer, GaussianLatent)
+    mean = torch.addmm(parameters["bias"], x, parameters["kernel"])
+    if layer.beta == 0 or (context.mode == "score" and not layer.kl_in_score):
+        return mean
+    raw = torch.addmm(parameters["log_variance_bias"], x, parameters["log_variance_kernel"])
+    log_variance = LOG_VARIANCE_BOUND * torch.tanh(raw / LOG_VARIANCE_BOUND)
+    divergence = 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(-1)
+    weight = layer.beta * context.schedule("kl_weight") / context.n_elements
+    context.penalise(weight * divergence)
+    draws = context.draws.get(bound.name)
+    return mean if draws is None else mean + torch.exp(log_variance / 2) * draws
+
+
+def gaussian_output(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Return the means, the first half of the last axis."""
+    return x.narrow(-1, 0, bound.output_shape[-1])
+
+
+def input_noise(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Add noise, put zeros, or swap elements with other rows."""
+    assert isinstance(bound.layer, InputNoise)
+    draws, amount = context.draws.get(bound.name), bound.layer.amount
+    if draws is None:
+        return x
+    if bound.layer.noise == "gaussian":
+        return x + amount * draws
+    if bound.layer.noise == "masking":
+        return x * (draws >= amount)
+    rows = torch.arange(len(x), device=x.device).reshape(-1, *(1,) * (x.dim() - 1))
+    weight = context.row_weight
+    n_rows = len(x) if weight is None else (weight > 0).sum()
+    other = (draws / amount * n_rows).long().clamp(max=n_rows - 1)
+    return x.gather(0, torch.where(draws < amount, other, rows))
+
+
+def activity_regularization(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
+    """Return the input; add its mean magnitude to the rows' losses."""
+    assert isinstance(bound.layer, ActivityRegularization)
+    if context.mode != "score":
+        context.penalise(bound.layer.l1 * x.abs().flatten(1).mean(1))
+    return x
+
+
+LAYERS: dict[str, Callable[[Bound, Tensor, Context[Tensor]], Tensor]] = {
+    "dense": dense,
+    "activation": activation,
+    "dropout": dropout,
+    "layer_norm": layer_norm,
+    "batch_norm": batch_norm,
+    "flatten": flatten,
+    "reshape": reshape,
+    "residual": residual,
+    "conv1d": conv1d,
+    "conv2d": conv2d,
+    "conv2d_transpose": conv2d_transpose,
+    "upsample": upsample,
+    "max_pool": max_pool,
+    "average_pool": average_pool,
+    "lstm": lstm,
+    "gru": gru,
+    "repeat_vector": repeat_vector,
+    "gaussian_latent": gaussian_latent,
+    "gaussian_output": gaussian_output,
+    "input_noise": input_noise,
+    "activity_regularization": activity_regularization,
+}
+
+
+def _batch_moments(x: Tensor, row_weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return mean and variance over all axes but the last, of the rows that are not padding."""
+    axes = tuple(range(x.dim() - 1))
+    if row_weight is None:
+        variance, mean = torch.var_mean(x, axes, correction=0)
+        return mean, variance
+    counted = (row_weight > 0).to(x.dtype).reshape(-1, *(1,) * len(axes))
+    count = counted.sum() * (x[0].numel() // x.shape[-1])
+    mean = (x * counted).sum(axes) / count
+    return mean, ((x - mean).square() * counted).sum(axes) / count
+
+
+def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Convolve images.
+
+    Channels last is one of torch's memory formats: rows are not copied for it. Kernels are, since
+    in float64 the operator fails on some that are not contiguous.
+    """
+    (top, bottom), (left, right) = geometry.edges
+    padding = (top, left)
+    if padding != (bottom, right):
+        # The operator pads both edges alike.
+        x = functional.pad(x, (0, 0, left, right, top, bottom))
+        padding = (0, 0)
+    y = functional.conv2d(
+        x.permute(0, 3, 1, 2),
+        # (height, width, in, out) as (out, in, height, width).
+        kernel.permute(3, 2, 0, 1).contiguous(),
+        bias,
+        stride=geometry.strides,
+        padding=padding,
+    )
+    return y.permute(0, 2, 3, 1)
+
+
+def _windows(bound: Bound, x: Tensor) -> Tensor:
+    """Return the cells of each window along a new first axis: (cells, n, *places, channels).
+
+    Reducing the first axis is several times as quick as reducing axes in between.
+    """
+    assert isinstance(bound.layer, MaxPool | AveragePool)
+    window = bound.layer.window(bound.input_shape)
+    pairs = list(zip(bound.output_shape, window, strict=False))
+    for axis, (places, size) in enumerate(pairs, start=1):
+        x = x.narrow(axis, 0, places * size)
+    x = x.reshape(-1, *(part for pair in pairs for part in pair), x.shape[-1])
+    cells = range(2, x.dim() - 1, 2)
+    return x.movedim(tuple(cells), tuple(range(len(cells)))).flatten(0, len(cells) - 1)
+
+
+def _recurrent_weights(bound: Bound, recurrent_bias: Tensor) -> list[Tensor]:
+    """Transpose the kernels and lay all weights into one chunk, as cuDNN wants them."""
+    parameters = bound.parameters
+    kernels = parameters["kernel"].t(), parameters["recurrent_kernel"].t()
+    weights = (*kernels, parameters["bias"], recurrent_bias)
+    chunk = torch.cat([weight.flatten() for weight in weights])
+    pieces = torch.split(chunk, [weight.numel() for weight in weights])
+    return [piece.view(weight.shape) for piece, weight in zip(pieces, weights, strict=True)]
+
+
+def _recurrent_settings() -> tuple[bool, int, float, bool, bool, bool]:
+    """Return has_biases, num_layers, dropout, train, bidirectional and batch_first."""
+    return True, 1, 0.0, torch.is_grad_enabled(), False, True
+
+
+def by_autograd(bound: Bound, x: Tensor, context: TorchContext) -> Result:
+    """Apply any layer; `backward` is autograd's, for this layer alone."""
+    parameters = dict(_trainable(bound))
+    n_penalties = len(context.penalties)
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        y = LAYERS[bound.layer.kind](bound, x, context)
+    penalties = context.penalties[n_penalties:]
+    context.penalties[n_penalties:] = [penalty.detach() for penalty in penalties]
+
+    def backward(delta: Tensor, wanted: bool) -> Tensor:
+        sources = [*parameters.values(), *([x] if wanted else [])]
+        if not sources:
+            return delta
+        factors = [context.penalty_factor] * len(penalties)
+        gradients = torch.autograd.grad(
+            [y, *penalties], sources, [delta.reshape(y.shape), *factors], materialize_grads=True
+        )
+        for name, gradient in zip(parameters, gradients, strict=False):
+            context.gradients[name].copy_(gradient)
+        return gradients[-1]
+
+    return y.detach(), backward
+
+
+def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
+    """`x @ kernel + bias`; gradients are `x.T @ delta`, the sum of `delta`, `delta @ kernel.T`."""
+    if len(bound.input_shape) > 1:
+        # One product for all times or places of all rows.
+        return _flattened(dense_direct, bound, x, context)
+    kernel, bias = bound.parameters["kernel"], bound.parameters.get("bias")
+    y = context.tensor(bound, "output", (len(x), kernel.shape[1]))
+    torch.mm(x, kernel, out=y)
+    if bias is not None:
+        y.add_(bias)
+
+    def backward(delta: Tensor, wanted: bool) -> Tensor:
+        torch.mm(x.t(), delta, out=context.gradient(bound, "kernel"))
+        if bias is not None:
+            torch.sum(delta, 0, out=context.gradient(bound, "bias"))
         if not wanted:
             return delta
-        out = workspace.tensor(f"{self.name}.delta", tuple(x.shape))
-        return torch.mm(delta, self.kernel.t(), out=out)
+        return torch.mm(delta, kernel.t(), out=context.tensor(bound, "delta", tuple(x.shape)))
 
-    def extra_repr(self) -> str:
-        """Show the shape in the module's printout."""
-        return " → ".join(str(size) for size in self.kernel.shape)
+    context.overwritable = y
+    return y, backward
 
 
-class ActivationLayer(TorchLayer):
-    """An element-wise function."""
+def _flattened(
+    function: Callable[[Bound, Tensor, TorchContext], Result],
+    bound: Bound,
+    x: Tensor,
+    context: TorchContext,
+) -> Result:
+    """Apply a layer for flat rows to each time or place of all rows."""
+    flat = replace(bound, input_shape=bound.input_shape[-1:])
+    y, flat_backward = function(flat, x.reshape(-1, x.shape[-1]), context)
 
-    def __init__(self, placed: PlacedLayer, parameters: Parameters, *, in_place: bool) -> None:
-        super().__init__(placed, parameters)
-        assert isinstance(placed.layer, Activation)
-        self.function = placed.layer.function
-        self.in_place = in_place and self.function in IN_PLACE
+    def backward(delta: Tensor, wanted: bool) -> Tensor:
+        delta = flat_backward(delta.reshape(y.shape), wanted)
+        return delta.reshape(x.shape) if wanted else delta
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the function."""
-        y: Tensor = FUNCTIONS[self.function](x)
-        return y
-
-    def forward_saving(self, x: Tensor, workspace: Workspace, noise: Noise | None) -> Tensor:
-        """Apply the function, in place where it may."""
-        if self.in_place:
-            workspace.inputs[self.name] = y = IN_PLACE[self.function].forward(x)
-            return y
-        workspace.inputs[self.name] = x
-        return self.forward(x)
-
-    def backward(
-        self, delta: Tensor, gradients: Parameters, workspace: Workspace, *, wanted: bool
-    ) -> Tensor:
-        """Multiply `delta` by the derivative."""
-        saved = workspace.inputs[self.name]
-        if self.in_place:
-            return IN_PLACE[self.function].backward(delta, saved)
-        with torch.enable_grad():
-            x = saved.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self(x), x, delta)
-        return gradient
-
-    def extra_repr(self) -> str:
-        """Show the function's name in the module's printout."""
-        return self.function
+    context.overwritable = output = y.reshape(*x.shape[:-1], -1)
+    return output, backward
 
 
-class DropoutLayer(TorchLayer):
-    """Multiplies by the noise it is handed; without any it does nothing."""
-
-    def __init__(self, placed: PlacedLayer, parameters: Parameters) -> None:
-        super().__init__(placed, parameters)
-        assert isinstance(placed.layer, Dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return `x`."""
-        return x
-
-    def forward_saving(self, x: Tensor, workspace: Workspace, noise: Noise | None) -> Tensor:
-        """Multiply by the factors."""
-        if noise is None:
-            workspace.inputs.pop(self.name, None)
-            return x
-        workspace.inputs[self.name] = factors = noise[self.name]
-        return x * factors
-
-    def backward(
-        self, delta: Tensor, gradients: Parameters, workspace: Workspace, *, wanted: bool
-    ) -> Tensor:
-        """Multiply by the same factors."""
-        factors = workspace.inputs.get(self.name)
-        return delta if factors is None else delta.mul_(factors)
+def activation_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
+    """Apply an element-wise function, in place where that is allowed."""
+    assert isinstance(bound.layer, Activation)
+    function = IN_PLACE.get(bound.layer.function)
+    if function is None or x is not context.overwritable:
+        return by_autograd(bound, x, context)
+    # The next one may not overwrite what this one's derivative is had from.
+    context.overwritable = None
+    y = function.forward(x)
+    return y, lambda delta, wanted: function.backward(delta, y)
 
 
-LAYERS: Mapping[str, type[TorchLayer]] = {
-    "dense": DenseLayer,
-    "activation": ActivationLayer,
-    "dropout": DropoutLayer,
+def dropout_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
+    """Multiply by 0 or 1 / (1 - rate), and the gradient by the same."""
+    assert isinstance(bound.layer, Dropout)
+    draws = context.draws.get(bound.name)
+    if draws is None:
+        return x, lambda delta, wanted: delta
+    factors = (draws >= bound.layer.rate).to(x.dtype).div_(1 - bound.layer.rate)
+    return x * factors, lambda delta, wanted: delta.mul_(factors)
+
+
+DIRECT: Mapping[str, Callable[[Bound, Tensor, TorchContext], Result]] = {
+    "dense": dense_direct,
+    "activation": activation_direct,
+    "dropout": dropout_direct,
 }
 
 
-class Network(nn.Module):
-    """Encoder and decoder as `torch.nn.Sequential`."""
-
-    def __init__(self, architecture: Architecture, parameters: Parameters) -> None:
-        super().__init__()
-        made: list[TorchLayer] = []
-        for placed in architecture.layers:
-            if isinstance(placed.layer, Activation):
-                follows_dense = bool(made) and isinstance(made[-1], DenseLayer)
-                made.append(ActivationLayer(placed, parameters, in_place=follows_dense))
-            else:
-                made.append(LAYERS[placed.layer.kind](placed, parameters))
-        n_encoder = len(architecture.encoder)
-        self.encoder = nn.Sequential(*made[:n_encoder])
-        self.decoder = nn.Sequential(*made[n_encoder:])
-        # Not a second registration: a tuple is no module list.
-        self._layers = tuple(made)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Reconstruct rows."""
-        reconstructed: Tensor = self.decoder(self.encoder(x))
-        return reconstructed
-
-    def output(self, x: Tensor, *, logits: bool) -> Tensor:
-        """Reconstruct rows, up to the logits if asked."""
-        for layer in self._layers[:-1] if logits else self._layers:
-            x = layer(x)
-        return x
-
-    def output_saving(
-        self, x: Tensor, workspace: Workspace, *, logits: bool, noise: Noise | None
-    ) -> Tensor:
-        """Reconstruct rows in training: with noise factors, keeping what `backward` needs."""
-        for layer in self._layers[:-1] if logits else self._layers:
-            x = layer.forward_saving(x, workspace, noise)
-        return x
-
-    def backward(
-        self, delta: Tensor, gradients: Parameters, workspace: Workspace, *, logits: bool
-    ) -> None:
-        """Write the gradients of all parameters, given that of the last `output_saving`."""
-        layers = self._layers[:-1] if logits else self._layers
-        for index in range(len(layers) - 1, -1, -1):
-            delta = layers[index].backward(delta, gradients, workspace, wanted=index > 0)
-
-
-def draw_noise(
-    architecture: Architecture, seed: int, step: int, batch: int, dtype: torch.dtype, device: str
-) -> dict[str, Tensor]:
-    """Draw dropout factors for one step from torch's own generator, keyed by (seed, step)."""
-    sites = dropout_sites(architecture)
-    if not sites:
-        return {}
-    generator = torch.Generator(device).manual_seed((seed * 0x9E3779B97F4A7C15 + step) % 2**63)
-    factors = {}
-    for name, (rate, shape) in sites.items():
-        draws = torch.rand((batch, *shape), generator=generator, dtype=dtype, device=device)
-        factors[name] = (draws >= rate).to(dtype) / (1 - rate)
-    return factors
-
-
-def _selu(x: Tensor) -> Tensor:
-    # The derivative at 0 is the right-hand one; torch's own takes the left-hand one.
-    negative = SELU_ALPHA * torch.expm1(x.clamp(max=0))
-    return SELU_SCALE * torch.where(x >= 0, x, negative)
-
-
-def _softplus(x: Tensor) -> Tensor:
-    # torch's own turns linear above a threshold.
-    return torch.logaddexp(x, torch.zeros_like(x))
-
-
-FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "linear": lambda x: x,
-    "relu": torch.relu,
-    "leaky_relu": lambda x: nn.functional.leaky_relu(x, LEAKY_SLOPE),
-    "elu": nn.functional.elu,
-    "selu": _selu,
-    "gelu": nn.functional.gelu,
-    "silu": nn.functional.silu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "softplus": _softplus,
-}
-
-
-class InPlace(NamedTuple):
-    """An activation that overwrites its input, with the derivative had from its output.
-
-    `backward(delta, y)` overwrites delta.
-    """
-
-    forward: Callable[[Tensor], Tensor]
-    backward: Callable[[Tensor, Tensor], Tensor]
-
-
-def _relu_backward(delta: Tensor, y: Tensor) -> Tensor:
-    torch.ops.aten.threshold_backward.grad_input(delta, y, 0, grad_input=delta)
-    return delta
-
-
-def _sigmoid_backward(delta: Tensor, y: Tensor) -> Tensor:
-    torch.ops.aten.sigmoid_backward.grad_input(delta, y, grad_input=delta)
-    return delta
-
-
-def _tanh_backward(delta: Tensor, y: Tensor) -> Tensor:
-    torch.ops.aten.tanh_backward.grad_input(delta, y, grad_input=delta)
-    return delta
-
-
-IN_PLACE: Mapping[str, InPlace] = {
-    "relu": InPlace(torch.relu_, _relu_backward),
-    "sigmoid": InPlace(torch.sigmoid_, _sigmoid_backward),
-    "tanh": InPlace(torch.tanh_, _tanh_backward),
-}
+def _trainable(bound: Bound) -> Iterator[tuple[str, Tensor]]:
+    for name, parameter in bound.parameters.items():
+        if parameter.requires_grad:
+            yield f"{bound.name}.{name}", parameter
+    for inner in bound.inner:
+        yield from _trainable(inner)

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aeanom.backends.torch.layers import Workspace
-from aeanom.core.losses import Loss
+from aeanom.architectures.layers import LOG_VARIANCE_BOUND
+from aeanom.backends.torch.context import Workspace
+from aeanom.core.losses import LOG_2_PI, Loss
 
 
 def row_losses(
@@ -23,8 +24,9 @@ def row_losses(
     Parameters
     ----------
     loss : Loss
-    output, target, element_weights : Tensor of shape (n, d)
-        `output` holds logits if the loss is computed from them.
+    output : Tensor of shape (n, ...)
+        What the last layer is given, if the loss is computed from that.
+    target, element_weights : Tensor of shape (n, ...)
     workspace : Workspace
     row_factor : Tensor of shape (n,) or float, optional
         Weight of each row's loss in the sum, a number where all are alike; None leaves the
@@ -33,34 +35,46 @@ def row_losses(
     Returns
     -------
     losses : Tensor of shape (n,)
-    delta : Tensor of shape (n, d)
+    delta : Tensor of the output's shape
         Lies in the workspace; meaningless without `row_factor`.
     """
-    size = output.shape[-1]
+    size = target[0].numel()
     delta = workspace.tensor("loss.delta", tuple(output.shape))
-    torch.sub(output, target, out=delta)
     if loss.name == "mse" and element_weights is None:
         # The common case, without a new tensor.
-        losses = torch.linalg.vector_norm(delta, dim=-1).square_().div_(size)
+        torch.sub(output, target, out=delta)
+        losses = torch.linalg.vector_norm(delta.flatten(1), dim=-1).square_().div_(size)
         derivative, scale = delta, 2 / size
     else:
-        elements, derivative = _elements(loss, output, target, delta)
+        elements, derivative = _elements(loss, output, target)
         if element_weights is not None:
             elements = elements * element_weights
-            derivative = derivative * element_weights
-        losses, scale = elements.mean(-1), 1 / size
+            halves = output.shape[-1] // target.shape[-1]
+            derivative = derivative * torch.cat([element_weights] * halves, dim=-1)
+        losses, scale = elements.flatten(1).mean(-1), 1 / size
     if row_factor is not None:
         factor = row_factor * scale
-        torch.mul(derivative, factor[:, None] if isinstance(factor, Tensor) else factor, out=delta)
+        if isinstance(factor, Tensor):
+            factor = factor.reshape(-1, *(1,) * (delta.dim() - 1))
+        torch.mul(derivative, factor, out=delta)
     return losses, delta
 
 
-def _elements(
-    loss: Loss, output: Tensor, target: Tensor, residual: Tensor
-) -> tuple[Tensor, Tensor]:
+def _elements(loss: Loss, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the loss of every element, and its derivative in the output."""
+    if loss.name == "gaussian":
+        mean, raw = output.chunk(2, dim=-1)
+        bounded = torch.tanh(raw / LOG_VARIANCE_BOUND)
+        log_variance = LOG_VARIANCE_BOUND * bounded
+        residual = mean - target
+        weighted = residual * torch.exp(-log_variance)
+        squared = residual * weighted
+        d_raw = 0.5 * (1 - squared) * (1 - bounded * bounded)
+        return 0.5 * (log_variance + squared + LOG_2_PI), torch.cat([weighted, d_raw], dim=-1)
     if loss.name == "bce":
         elements = functional.binary_cross_entropy_with_logits(output, target, reduction="none")
         return elements, torch.sigmoid(output) - target
+    residual = output - target
     if loss.name == "mse":
         return residual * residual, 2 * residual
     if loss.name == "mae":

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor
 
 from aeanom.backends.torch.autoencoder import TorchAutoencoder
-from aeanom.backends.torch.layers import Noise, Workspace, draw_noise
+from aeanom.backends.torch.context import TorchContext, Workspace
 from aeanom.backends.torch.losses import row_losses
-from aeanom.core.batches import Block, LossSum, Segment, evaluation_slices
+from aeanom.backends.torch.network import draw_noise, step_seed
+from aeanom.core.batches import Block, LossSum, Segment
+from aeanom.core.layers import Mode
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer, TrainerState
 from aeanom.core.weights import Float, Weights
@@ -35,10 +37,11 @@ class TorchTrainer(Trainer):
 
     def __init__(self, autoencoder: TorchAutoencoder, plan: TrainingPlan) -> None:
         super().__init__(autoencoder, plan)
-        self._gradient = torch.zeros_like(autoencoder.flat)
-        self._gradients = autoencoder.views(self._gradient)
-        self._first_moment = torch.zeros_like(autoencoder.flat)
-        self._second_moment = torch.zeros_like(autoencoder.flat)
+        flat = autoencoder.trainable
+        self._gradient = torch.zeros_like(flat)
+        self._gradients = autoencoder.views(self._gradient, autoencoder.architecture.trainable)
+        self._first_moment = torch.zeros_like(flat)
+        self._second_moment = torch.zeros_like(flat)
         self._workspace = Workspace(autoencoder.flat)
 
     def place(self, block: Block[Float]) -> Block[Tensor]:
@@ -49,7 +52,7 @@ class TorchTrainer(Trainer):
         """Run the steps one by one; nothing is waited for in between."""
         order = torch.from_numpy(segment.order).to(self.autoencoder.device, torch.int64)
         row_weight = self.autoencoder.to_device(segment.row_weight)
-        learning_rates = segment.schedules["learning_rate"].tolist()
+        schedules = {name: values.tolist() for name, values in segment.schedules.items()}
         divisors = segment.row_weight.sum(axis=1).tolist()
         full = (segment.row_weight == 1).all(axis=1).tolist()
         shared = self._noise_to_device(segment.noise)
@@ -60,22 +63,30 @@ class TorchTrainer(Trainer):
                     noise = self._draw_noise(segment.first_step + step, order.shape[1])
                 else:
                     noise = {name: draws[step] for name, draws in shared.items()}
+                values = {name: each[step] for name, each in schedules.items()}
                 batch = self._gather(placed, order[step])
-                weight = 1.0 if full[step] else row_weight[step]
-                totals.append(self._backward(batch, weight, divisors[step], noise))
-                self._step(learning_rates[step])
+                weight = None if full[step] else row_weight[step]
+                context = self._context(
+                    "train", values, noise, weight, step=segment.first_step + step
+                )
+                totals.append(self._backward(batch, divisors[step], context))
+                self._step(values["learning_rate"])
+                for name, value in context.updates.items():
+                    self.autoencoder.parameters[name].copy_(value)
             return LossSum(torch.stack(totals).sum(), segment.row_weight.sum())
 
     def evaluate(self, placed: Block[Tensor], schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise."""
         loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
+        chunk = self.autoencoder.chunk_rows()
         with torch.no_grad():
             total = torch.zeros((), dtype=placed.rows.dtype, device=placed.rows.device)
-            for rows in evaluation_slices(placed.n_rows):
-                batch = placed.map(itemgetter(rows))
-                output = network.output(batch.rows, logits=loss.from_logits)
+            for start in range(0, placed.n_rows, chunk):
+                batch = placed.map(itemgetter(slice(start, start + chunk)))
+                context = self._context("evaluate")
+                output = network.output(batch.rows, context, raw=loss.takes_raw_output)
                 losses, _ = row_losses(loss, output, batch.target, batch.element_weights, workspace)
-                total += losses.sum()
+                total += context.penalised(losses).sum()
         return LossSum(total, placed.n_rows)
 
     def gradients(
@@ -88,8 +99,10 @@ class TorchTrainer(Trainer):
         """Gradients of the weighted sum of row losses, on the host."""
         weight = self.autoencoder.to_device(row_weights)
         with torch.no_grad():
+            values = {name: float(each[0]) for name, each in schedules.items()}
             drawn = self._noise_to_device(noise)
-            total = self._backward(self.place(block), weight, 1.0, drawn)
+            context = self._context("train", values, drawn, weight, step=self.step)
+            total = self._backward(self.place(block), 1.0, context)
             return LossSum(total, weight.sum()), self.autoencoder.to_canonical(self._gradient)
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
@@ -135,24 +148,32 @@ class TorchTrainer(Trainer):
 
         return placed.map(take)
 
-    def _backward(
-        self, batch: Block[Tensor], row_weight: Tensor | float, divisor: float, noise: Noise | None
-    ) -> Tensor:
+    def _backward(self, batch: Block[Tensor], divisor: float, context: TorchContext) -> Tensor:
         """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum.
 
-        `row_weight` may be a number where all rows have the same.
+        Without row weights in the context, every row counts 1.
         """
-        loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
-        logits = loss.from_logits
-        output = network.output_saving(batch.rows, workspace, logits=logits, noise=noise)
-        losses, delta = row_losses(
-            loss, output, batch.target, batch.element_weights, workspace, row_weight / divisor
+        loss, network, weight = self.plan.loss, self.autoencoder.network, context.row_weight
+        output, backward = network.output_with_backward(
+            batch.rows, context, raw=loss.takes_raw_output
         )
-        network.backward(delta, self._gradients, workspace, logits=logits)
-        return (losses * row_weight).sum()
+        losses, delta = row_losses(
+            loss,
+            output,
+            batch.target,
+            batch.element_weights,
+            context.workspace,
+            1 / divisor if weight is None else weight / divisor,
+        )
+        if context.penalties:
+            ones = torch.ones_like(losses) if weight is None else weight
+            context.penalty_factor = ones / divisor
+        backward(delta, False)
+        losses = context.penalised(losses)
+        return losses.sum() if weight is None else (losses * weight).sum()
 
     def _step(self, learning_rate: float) -> None:
-        adam, flat, gradient = self.plan.optimizer, self.autoencoder.flat, self._gradient
+        adam, flat, gradient = self.plan.optimizer, self.autoencoder.trainable, self._gradient
         first, second = self._first_moment, self._second_moment
         if adam.clip_norm is not None:
             norm = torch.linalg.vector_norm(gradient)
@@ -181,12 +202,32 @@ class TorchTrainer(Trainer):
             maximize=False,
         )
 
-    def _noise_to_device(self, noise: Mapping[str, Float] | None) -> Noise | None:
+    def _context(
+        self,
+        mode: Mode,
+        schedules: Mapping[str, float] | None = None,
+        noise: Mapping[str, Tensor] | None = None,
+        row_weight: Tensor | None = None,
+        *,
+        step: int = 0,
+    ) -> TorchContext:
+        return TorchContext(
+            mode=mode,
+            row_weight=row_weight,
+            draws=noise or {},
+            schedules=schedules or {},
+            n_elements=self.autoencoder.network.n_elements,
+            workspace=self._workspace,
+            gradients=self._gradients,
+            seed=step_seed(self.plan.seed, step),
+        )
+
+    def _noise_to_device(self, noise: Mapping[str, Float] | None) -> dict[str, Tensor] | None:
         if noise is None:
             return None
         return {name: self.autoencoder.to_device(draws) for name, draws in noise.items()}
 
-    def _draw_noise(self, step: int, batch: int) -> Noise:
+    def _draw_noise(self, step: int, batch: int) -> dict[str, Tensor]:
         autoencoder = self.autoencoder
         return draw_noise(
             autoencoder.architecture,

@@ -1,0 +1,77 @@
+"""What NumPy's layer functions are handed and what they return: a pass with the arrays it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from aeanom.architectures import Shape
+from aeanom.core.layers import BoundLayer, Context
+from aeanom.core.weights import Float
+
+Bound = BoundLayer[Float]
+Backward = Callable[[Float, bool], Float]
+"""`backward(delta, wanted)`: write the parameters' gradients, return that of the input.
+
+`delta`, the gradient of the output, may be overwritten. What is returned means nothing if it was
+not `wanted`.
+"""
+Result = tuple[Float, Backward]
+
+
+class Workspace:
+    """Arrays that are made at the first use and overwritten at every later one.
+
+    A workspace belongs to one thread.
+    """
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+        self._arrays: dict[tuple[str, Shape], Float] = {}
+        self._ones = np.ones(0, dtype)
+
+    def array(self, name: str, shape: Shape) -> Float:
+        """Return an array of this name and shape; its content is whatever was left in it."""
+        # One array for every length, as long as the longest yet.
+        array = self._arrays.get((name, shape[1:]))
+        if array is None or len(array) < shape[0]:
+            array = self._arrays[name, shape[1:]] = np.empty(shape, self.dtype)
+        return array if len(array) == shape[0] else array[: shape[0]]
+
+    def sum_rows(self, matrix: Float, out: Float) -> None:
+        """Write the sum over a matrix's rows, as a product with ones: BLAS is quicker at it."""
+        size = len(matrix)
+        if len(self._ones) < size:
+            self._ones = np.ones(size, self.dtype)
+        np.matmul(self._ones[:size], matrix, out=out)
+
+
+@dataclass(eq=False, kw_only=True)
+class NumpyContext(Context[Float]):
+    """A pass with the arrays that it writes into.
+
+    Attributes
+    ----------
+    workspace : Workspace
+    gradients : mapping of str to ndarray
+        Where the parameters' gradients go, by canonical name.
+    penalty_factor : ndarray of shape (n,), optional
+        The gradient of each row's penalties; set before `backward` is called.
+    overwritable : ndarray, optional
+        The output of a layer that does not need it any more.
+    """
+
+    workspace: Workspace
+    gradients: Mapping[str, Float] = field(default_factory=dict)
+    penalty_factor: Float | None = None
+    overwritable: Float | None = None
+
+    def array(self, bound: Bound, name: str, shape: Shape) -> Float:
+        """Return the workspace's array of this name that belongs to a layer."""
+        return self.workspace.array(f"{bound.name}.{name}", shape)
+
+    def gradient(self, bound: Bound, name: str) -> Float:
+        """Return where the gradient of a layer's parameter goes."""
+        return self.gradients[f"{bound.name}.{name}"]

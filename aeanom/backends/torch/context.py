@@ -1,0 +1,67 @@
+"""What torch's training functions are handed and return: a pass with the tensors it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from aeanom.architectures import Shape
+from aeanom.core.layers import BoundLayer, Context
+
+Bound = BoundLayer[Tensor]
+Backward = Callable[[Tensor, bool], Tensor]
+"""`backward(delta, wanted)`: write the parameters' gradients, return that of the input.
+
+`delta`, the gradient of the output, may be overwritten. What is returned means nothing if it was
+not `wanted`.
+"""
+Result = tuple[Tensor, Backward]
+
+
+class Workspace:
+    """Tensors that are made at the first use and overwritten at every later one."""
+
+    def __init__(self, like: Tensor) -> None:
+        self._like = like
+        self._tensors: dict[tuple[str, Shape], Tensor] = {}
+
+    def tensor(self, name: str, shape: Shape) -> Tensor:
+        """Return the tensor of this name and shape; its content is whatever was left in it."""
+        tensor = self._tensors.get((name, shape))
+        if tensor is None:
+            tensor = self._tensors[name, shape] = self._like.new_empty(shape)
+        return tensor
+
+
+@dataclass(eq=False, kw_only=True)
+class TorchContext(Context[Tensor]):
+    """A training pass with the tensors that it writes into.
+
+    Attributes
+    ----------
+    workspace : Workspace
+    gradients : mapping of str to Tensor
+        Where the parameters' gradients go, by canonical name.
+    penalty_factor : Tensor of shape (n,), optional
+        The gradient of each row's penalties; set before `backward` is called.
+    overwritable : Tensor, optional
+        The output of a layer that does not need it any more.
+    seed : int
+        Of what a user's own module draws.
+    """
+
+    workspace: Workspace
+    gradients: Mapping[str, Tensor] = field(default_factory=dict)
+    penalty_factor: Tensor | None = None
+    overwritable: Tensor | None = None
+    seed: int = 0
+
+    def tensor(self, bound: Bound, name: str, shape: Shape) -> Tensor:
+        """Return the workspace's tensor of this name that belongs to a layer."""
+        return self.workspace.tensor(f"{bound.name}.{name}", shape)
+
+    def gradient(self, bound: Bound, name: str) -> Tensor:
+        """Return where the gradient of a layer's parameter goes."""
+        return self.gradients[f"{bound.name}.{name}"]

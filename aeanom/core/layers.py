@@ -1,0 +1,121 @@
+"""What a backend's layer functions are called with: a layer at its place, and the pass it is in.
+
+A backend has one function for each kind of layer, `function(bound, x, context) -> y`, in the
+table `LAYERS` of its `layers.py`. The containers here are the same for every framework; what is
+in them is the framework's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from aeanom.architectures import Layer, PlacedLayer, Shape
+
+__all__ = ["BoundLayer", "Context", "Mode", "bind", "run"]
+
+Array = TypeVar("Array")
+Mode = Literal["score", "evaluate", "train"]
+
+
+@dataclass(frozen=True, eq=False)
+class BoundLayer(Generic[Array]):
+    """A layer at its place, with the arrays that it holds.
+
+    Attributes
+    ----------
+    name : str
+        Such as `"encoder.0"`.
+    layer : Layer
+        The description.
+    input_shape, output_shape : tuple of int
+        Of one row.
+    parameters : mapping of str to array
+        Its own, by the names within the layer: `"kernel"`, `"bias"`.
+    inner : tuple of BoundLayer
+        The layers that it is made of.
+    """
+
+    name: str
+    layer: Layer
+    input_shape: Shape
+    output_shape: Shape
+    parameters: Mapping[str, Array]
+    inner: tuple[BoundLayer[Array], ...] = ()
+
+
+def bind(placed: PlacedLayer, parameters: Mapping[str, Array]) -> BoundLayer[Array]:
+    """Give a placed layer its arrays out of those of the network, by canonical name."""
+    inner = tuple(bind(part, parameters) for part in placed.inner)
+    nested = {parameter.name for part in placed.inner for parameter in part.parameters}
+    own = {
+        parameter.name.removeprefix(f"{placed.name}."): parameters[parameter.name]
+        for parameter in placed.parameters
+        if parameter.name not in nested
+    }
+    return BoundLayer(
+        placed.name, placed.layer, placed.input_shape, placed.output_shape, own, inner
+    )
+
+
+@dataclass(eq=False)
+class Context(Generic[Array]):
+    """What a layer may know of the pass that it takes part in, and where it leaves what it adds.
+
+    Attributes
+    ----------
+    mode : {"score", "evaluate", "train"}
+        In `"train"` batches are normalised by themselves; in `"score"` only such terms are added
+        to a row's loss as belong to its score.
+    row_weight : array of shape (n,), optional
+        In training; 0 for the rows that only fill up the batch.
+    draws : mapping of str to array of shape (n, ...)
+        Random numbers by layer name; a layer that finds none adds no noise.
+    schedules : mapping of str to scalar
+        Values of this step; see `schedule`.
+    n_elements : int
+        Elements of a row of the network's input, over which a row's loss is a mean.
+    updates : dict of str to array
+        New values of buffers by canonical name, as the layers leave them.
+    penalties : list of array of shape (n,)
+        Terms of each row's loss, as the layers add them.
+    """
+
+    mode: Mode = "score"
+    row_weight: Array | None = None
+    draws: Mapping[str, Array] = field(default_factory=dict)
+    schedules: Mapping[str, Any] = field(default_factory=dict)
+    n_elements: int = 1
+    updates: dict[str, Array] = field(default_factory=dict)
+    penalties: list[Array] = field(default_factory=list)
+
+    def schedule(self, name: str) -> Any:
+        """Value of a schedule in this step; 1 if the plan has none of that name."""
+        return self.schedules.get(name, 1.0)
+
+    def update(self, bound: BoundLayer[Array], name: str, value: Array) -> None:
+        """Leave a buffer's new value."""
+        self.updates[f"{bound.name}.{name}"] = value
+
+    def penalise(self, value: Array) -> None:
+        """Add a term of shape (n,) to the rows' losses."""
+        self.penalties.append(value)
+
+    def penalised(self, losses: Array) -> Array:
+        """Return row losses with what the layers added."""
+        for value in self.penalties:
+            losses = losses + value  # type: ignore[operator]
+        return losses
+
+
+def run(
+    functions: Mapping[str, Callable[[BoundLayer[Array], Array, Context[Array]], Array]],
+    layers: Iterable[BoundLayer[Array]],
+    x: Array,
+    context: Context[Array],
+) -> Array:
+    """Send rows through layers, one behind the other."""
+    for bound in layers:
+        x = functions[bound.layer.kind](bound, x, context)
+    return x
