@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from math import ceil, floor, log2
+from math import ceil, floor, log2, prod
 from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
@@ -26,18 +26,19 @@ except ImportError as error:
     ) from error
 
 from aeanom import __version__
-from aeanom.architectures import Architecture, for_table
+from aeanom.architectures import Architecture, Shape, from_data
 from aeanom.core.backend import Backend
 from aeanom.core.batches import Block
 from aeanom.core.callbacks import Callback, PrintProgress
 from aeanom.core.history import History
 from aeanom.core.initializers import initial_weights
 from aeanom.core.losses import Loss, loss_from
+from aeanom.core.modules import framework_of
 from aeanom.core.optimizers import Adam, optimizer_from
 from aeanom.core.plan import TrainingPlan
-from aeanom.core.registry import resolve_backend
+from aeanom.core.registry import get_backend, resolve_backend
 from aeanom.core.rows import as_rows, check_names, column_names
-from aeanom.core.scaling import Scaler
+from aeanom.core.scaling import Scaler, scales_of
 from aeanom.core.scoring import scale_rows, score_rows
 from aeanom.core.settings import check_dtype, fraction, whole_number
 from aeanom.core.weights import Float
@@ -55,7 +56,7 @@ _SPLIT_STREAM = 0x05
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
-    """Find odd rows of a table with an autoencoder.
+    """Find odd rows of a table, odd images or odd windows of a series with an autoencoder.
 
     A network learns to return rows through a narrow middle; a row that it cannot return well is
     odd. Its reconstruction error is its anomaly score, and a threshold on the score decides.
@@ -64,12 +65,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     ----------
     backend : str or Backend, default="auto"
         `"numpy"`, `"torch"`, `"jax"`, `"tensorflow"` or a plug-in's name. `"auto"` is the first
-        installed of numpy, jax, torch, tensorflow.
-    architecture : "auto" or Architecture, default="auto"
-        The network; `"auto"` is `architectures.for_table(d)`, one hidden layer sized by the
-        columns.
-    loss : {"mse", "mae", "huber", "bce"} or Loss, default="mse"
-        What is trained for, and the score.
+        installed of numpy, jax, torch, tensorflow; of torch, jax, tensorflow, numpy for networks
+        with convolutional or recurrent layers.
+    architecture : "auto", Architecture or a framework's own module, default="auto"
+        The network; `"auto"` is `architectures.from_data(X)`: for a table one hidden layer sized
+        by the columns, for images and windows of a series a convolutional network. A
+        `torch.nn.Module`, flax `nnx.Module`, `tf.Module` or Keras model that maps rows to rows is
+        copied, and trained by its own framework from the weights that it has.
+    loss : {"auto", "mse", "mae", "huber", "bce", "gaussian"} or Loss, default="auto"
+        What is trained for, and the score. `"auto"` is the negative log-likelihood for a network
+        with a Gaussian output, and the mean squared error for any other.
     optimizer : "adam" or Adam, default="adam"
     learning_rate : float, default=1e-3
     batch_size : int or "auto", default="auto"
@@ -92,8 +97,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         watch the training included), and none is held out to calibrate. Excludes any other
         threshold.
     scaler : {"auto", "standard", "minmax", "robust"} or None, default="auto"
-        `"auto"` is min-max if the network ends in a sigmoid, else standard. Scaled values are
-        clipped at ±1e9.
+        `"auto"` is min-max if the network ends in a sigmoid, else standard: each column by
+        itself, each channel of a window or an image, all pixels of an image without channels
+        alike. Scaled values are clipped at ±1e9.
     dtype : {"float32", "float64"}, default="float32"
     device : str, default="auto"
         `"auto"` is the CPU; `"cuda"` asks for a GPU.
@@ -136,7 +142,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         *,
         backend: str | Backend = "auto",
         architecture: str | Architecture = "auto",
-        loss: str | Loss = "mse",
+        loss: str | Loss = "auto",
         optimizer: str | Adam = "adam",
         learning_rate: float = 1e-3,
         batch_size: int | str = "auto",
@@ -180,6 +186,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
+            Or windows of a series (n, time, channels), images (n, height, width) or
+            (n, height, width, channels).
         y : ignored
             Only there because scikit-learn's tools pass it.
         validation, calibration : array-like or DataFrame, optional
@@ -197,14 +205,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             See `aeanom.errors`.
         """
         rows = as_rows(X, caller="AnomalyDetector", minimum=2)
-        own_validation = self._own_rows(validation, X, rows.shape[1], "validation")
-        own_calibration = self._own_rows(calibration, X, rows.shape[1], "calibration")
+        own_validation = self._own_rows(validation, X, rows.shape[1:], "validation")
+        own_calibration = self._own_rows(calibration, X, rows.shape[1:], "calibration")
 
         threshold = resolve(self.threshold, self.false_positive_rate, self.contamination)
-        loss = loss_from(self.loss)
-        architecture = self._architecture(rows.shape[1])
-        loss.check(architecture)
         check_dtype(self.dtype)
+        architecture = self._architecture(rows)
+        loss = loss_from(self.loss, architecture)
+        loss.check(architecture)
         backend = resolve_backend(self.backend, architecture)
         device = backend.choose_device(self.device)
         seed = self._seed()
@@ -219,7 +227,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         calibration_rows = rows[split.calibration] if own_calibration is None else own_calibration
         training_rows = rows[split.training]
         names = column_names(X)
-        scaler = Scaler.fit(self._scaler_kind(architecture, loss), training_rows, names)
+        scaler = Scaler.fit(
+            self._scaler_kind(architecture, loss), training_rows, names, scales_of(architecture)
+        )
         plan = self._plan(loss, len(training_rows), len(validation_rows), seed)
 
         weights = initial_weights(architecture, seed, self.dtype)
@@ -311,7 +321,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self._fitted().explain(X)
 
     def reconstruct(self, X: Any) -> NDArray[np.float64]:
-        """Return what the network makes of each row, in the table's units."""
+        """Return what the network makes of each row, in the shape and units it came in."""
         return self._fitted().reconstruct(X)
 
     def encode(self, X: Any) -> Float:
@@ -319,7 +329,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return self._fitted().encode(X)
 
     def decode(self, Z: Any) -> NDArray[np.float64]:
-        """Return the rows that latents stand for, in the table's units."""
+        """Return the rows that latents stand for, in the units of `X`."""
         return self._fitted().decode(Z)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -380,24 +390,30 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             del self.feature_names_in_
         return self
 
-    def _own_rows(self, own: Any, X: Any, n_features: int, which: str) -> Float | None:
+    def _own_rows(self, own: Any, X: Any, row_shape: Shape, which: str) -> Float | None:
         if own is None:
             return None
         check_names(own, column_names(X), f"AnomalyDetector ({which} rows)")
-        return as_rows(own, caller=f"AnomalyDetector ({which} rows)", n_features=n_features)
+        return as_rows(own, caller=f"AnomalyDetector ({which} rows)", row_shape=row_shape)
 
-    def _architecture(self, n_features: int) -> Architecture:
+    def _architecture(self, rows: Float) -> Architecture:
         if isinstance(self.architecture, str) and self.architecture == "auto":
-            return for_table(n_features)
+            return from_data(rows)
+        row_shape = rows.shape[1:]
+        framework = framework_of(self.architecture)
+        if framework is not None:
+            return get_backend(framework).describe(self.architecture, row_shape, self.dtype)
         if not isinstance(self.architecture, Architecture):
             raise InvalidParameterError(
-                "architecture must be 'auto' or an Architecture such as "
-                f"architectures.dense({n_features}), got {self.architecture!r}"
+                "architecture must be 'auto', an Architecture such as "
+                f"architectures.dense({prod(row_shape)}), or a module of torch, flax or "
+                f"TensorFlow, got {self.architecture!r}"
             )
-        if self.architecture.input_shape != (n_features,):
+        if self.architecture.input_shape != row_shape:
+            given = f"{row_shape[0]} features" if rows.ndim == 2 else f"rows of shape {row_shape}"
             raise ArchitectureError(
                 f"the architecture takes rows of shape {self.architecture.input_shape}, X has "
-                f"{n_features} features"
+                f"{given}"
             )
         return self.architecture
 
@@ -405,7 +421,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         kind = "none" if self.scaler is None else self.scaler
         if kind == "auto":
             kind = "minmax" if architecture.output_activation == "sigmoid" else "standard"
-        if loss.from_logits and kind in ("standard", "robust"):
+        if loss.needs_unit_interval and kind in ("standard", "robust"):
             raise InvalidParameterError(
                 f"loss {loss.name!r} needs values in [0, 1], which scaler={kind!r} does not give: "
                 "use scaler='minmax', or None for rows that lie in [0, 1] already"

@@ -7,25 +7,28 @@ With the NumPy backend it needs NumPy and safetensors and nothing else. `detecto
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aeanom.architectures import Architecture
+from aeanom.architectures import Architecture, Shape
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.history import History
 from aeanom.core.losses import Loss, elementwise_loss
+from aeanom.core.modules import ModuleArchitecture, architecture_from_dict, framework_of
 from aeanom.core.registry import get_backend, resolve_backend
 from aeanom.core.rows import as_rows, check_names
-from aeanom.core.scaling import Scaler
+from aeanom.core.scaling import Scaler, scales_of
 from aeanom.core.scoring import ScaledRows, scaled_parts, score_rows
 from aeanom.core.weights import Float, Weights, check_weights
 from aeanom.errors import InvalidParameterError, ModelFileError
 from aeanom.explain import Explanation
+from aeanom.parity import ParityReport, compare
 from aeanom.storage import TensorSpecs, read_model_file, write_model_file
 from aeanom.thresholds import FittedThreshold, Threshold, p_values, resolve
 
@@ -75,14 +78,29 @@ class AnomalyModel:
     device: str = "auto"
 
     @property
+    def row_shape(self) -> Shape:
+        """Shape of one row: `(d,)` for a table."""
+        return self.architecture.input_shape
+
+    @property
     def n_features(self) -> int:
-        """Number of columns."""
-        return self.architecture.input_shape[0]
+        """Number of columns, or of the elements of a window or an image."""
+        return prod(self.row_shape)
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Names of the columns, or "feature 0" and so on."""
-        return self.feature_names or tuple(f"feature {index}" for index in range(self.n_features))
+        """Names of the columns, or "feature 0" and so on; of all elements in C order."""
+        if self.feature_names:
+            return self.feature_names
+        axes: tuple[str, ...] = ("row", "column", "channel")
+        if len(self.row_shape) == 1:
+            axes = ("feature",)
+        elif len(self.row_shape) == 2 and self.architecture.has_channels:
+            axes = ("time", "channel")
+        return tuple(
+            ", ".join(f"{axis} {index}" for axis, index in zip(axes, place, strict=False))
+            for place in np.ndindex(self.row_shape)
+        )
 
     @property
     def dtype(self) -> str:
@@ -96,7 +114,7 @@ class AnomalyModel:
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n, d)
+        X : array-like or DataFrame of shape (n, d), or array of shape (n, *row_shape)
 
         Returns
         -------
@@ -140,7 +158,7 @@ class AnomalyModel:
 
         Parameters
         ----------
-        X : array-like or DataFrame of shape (n, d)
+        X : array-like or DataFrame of shape (n, d), or array of shape (n, *row_shape)
 
         Returns
         -------
@@ -151,9 +169,12 @@ class AnomalyModel:
         errors = np.empty(rows.shape)
         expected = np.empty(rows.shape)
         for part, scaled in self._parts(rows):
-            reconstruction = self.autoencoder.reconstruct(scaled.rows)
-            errors[part] = elementwise_loss(
-                self.loss, reconstruction.astype(np.float64), scaled.rows.astype(np.float64)
+            reconstruction = output = self.autoencoder.reconstruct(scaled.rows)
+            if self.loss.takes_raw_output:
+                output = self.autoencoder.raw_output(scaled.rows)
+            # Over the least they can be: a log-likelihood may have either sign.
+            errors[part] = -self.loss.least + elementwise_loss(
+                self.loss, output.astype(np.float64), scaled.rows.astype(np.float64)
             )
             if scaled.beyond is not None:
                 errors[part] += np.square(scaled.beyond)
@@ -162,7 +183,7 @@ class AnomalyModel:
         return Explanation.from_errors(self.features, self._score(rows), errors, expected, seen)
 
     def reconstruct(self, X: Any) -> NDArray[np.float64]:
-        """Return what the network makes of each row, of shape (n, d), in the table's units."""
+        """Return what the network makes of each row, in the shape and units it came in."""
         rows = self._rows(X)
         result = np.empty(rows.shape)
         for part, scaled in self._parts(rows):
@@ -170,17 +191,29 @@ class AnomalyModel:
         return result
 
     def encode(self, X: Any) -> Float:
-        """Return each row's latent, of shape (n, latent_dim), in the network's dtype."""
+        """Return each row's latent, of shape (n, *latent_shape), in the network's dtype."""
         rows = self._rows(X)
         result = np.empty((len(rows), *self.architecture.latent_shape), self.dtype)
         for part, scaled in self._parts(rows):
             result[part] = self.autoencoder.encode(scaled.rows)
         return result
 
+    def penalties(self, X: Any) -> NDArray[np.float64]:
+        """Return what the layers add to each row's loss besides its error, of shape (n,).
+
+        The KL divergence of a variational network times `beta` over the number of elements of a
+        row, the L1 term of a sparse one; 0 for the others.
+        """
+        rows = self._rows(X)
+        result = np.empty(len(rows))
+        for part, scaled in self._parts(rows):
+            result[part] = self.autoencoder.penalties(scaled.rows)
+        return result
+
     def decode(self, Z: Any) -> NDArray[np.float64]:
-        """Return the rows that latents of shape (n, latent_dim) stand for, in the table's units."""
-        n_latent = self.architecture.latent_shape[0]
-        latents = as_rows(Z, caller="AnomalyModel.decode", n_features=n_latent)
+        """Return the rows that latents of shape (n, *latent_shape) stand for, in X's units."""
+        shape = self.architecture.latent_shape
+        latents = as_rows(Z, caller="AnomalyModel.decode", row_shape=shape)
         return self.scaler.inverse(self.autoencoder.decode(latents))
 
     @cached_property
@@ -209,6 +242,23 @@ class AnomalyModel:
         made.check(self.architecture, self.dtype)
         made.choose_device(device)
         return replace(self, backend=made.name, device=device)
+
+    def parity(self, X: Any, backends: Iterable[str] | str | None = None) -> ParityReport:
+        """Score rows with several backends and hold each against NumPy.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d), or array of shape (n, *row_shape)
+        backends : iterable of str, optional
+            Names; None means every known backend, installed or not.
+
+        Returns
+        -------
+        ParityReport
+            Per backend the largest difference of a score, the flags changed and the time;
+            `agrees` says whether it is as small as it should be.
+        """
+        return compare(self, X, backends)
 
     def with_threshold(self, threshold: Threshold | str) -> AnomalyModel:
         """Return the same model with another threshold, without training or scoring anything.
@@ -289,7 +339,7 @@ class AnomalyModel:
             f"{count:,} {name}" for name, count in self.provenance.get("rows", {}).items() if count
         )
         lines = [
-            f"AnomalyModel on {self.n_features} features, {self.dtype}, backend {self.backend}",
+            f"AnomalyModel on {self._rows_in_words()}, {self.dtype}, backend {self.backend}",
             self.architecture.summary(),
             f"trained by      {self.provenance.get('backend', 'unknown')}, "
             f"{self.history.epochs} epochs ({self.history.stopped_by}), seed {self.history.seed}",
@@ -304,7 +354,7 @@ class AnomalyModel:
 
     def __repr__(self) -> str:
         return (
-            f"<AnomalyModel: {self.n_features} features, "
+            f"<AnomalyModel: {self._rows_in_words()}, "
             f"{self.architecture.n_parameters:,} parameters, {self.dtype}, "
             f"backend {self.backend!r}, threshold {self.threshold.value:.4g}>"
         )
@@ -312,6 +362,11 @@ class AnomalyModel:
     def __getstate__(self) -> dict[str, Any]:
         # The network is built again from the weights: a framework's objects are not pickled.
         return {name: value for name, value in self.__dict__.items() if name != "autoencoder"}
+
+    def _rows_in_words(self) -> str:
+        if len(self.row_shape) == 1:
+            return f"{self.n_features} features"
+        return f"rows of {' × '.join(map(str, self.row_shape))}"
 
     def _build(self) -> Autoencoder:
         backend = get_backend(self.backend)
@@ -323,7 +378,7 @@ class AnomalyModel:
         return as_rows(
             X,
             caller=type(self).__name__,
-            n_features=self.n_features,
+            row_shape=self.row_shape,
             names=self.feature_names,
         )
 
@@ -355,7 +410,13 @@ def fit_threshold(
     return threshold.fit(scores, precision=precision, sample=name)
 
 
-def load(path: str | os.PathLike[str], backend: str = "auto", device: str = "auto") -> AnomalyModel:
+def load(
+    path: str | os.PathLike[str],
+    backend: str = "auto",
+    device: str = "auto",
+    *,
+    module: Any = None,
+) -> AnomalyModel:
     """Read a model from a `.aeanom` file.
 
     Parameters
@@ -365,6 +426,9 @@ def load(path: str | os.PathLike[str], backend: str = "auto", device: str = "aut
         Who computes; it need not be the backend that trained. `"auto"` takes the first installed
         of a fixed order, which for tables begins with NumPy.
     device : str
+    module : object, optional
+        The module that the model was fitted with, if it was one of your own: a file holds its
+        weights, not its code.
 
     Returns
     -------
@@ -381,12 +445,12 @@ def load(path: str | os.PathLike[str], backend: str = "auto", device: str = "aut
     """
     manifest, tensors = read_model_file(path, _expected_tensors)
     try:
-        architecture = Architecture.from_dict(manifest["architecture"])
+        architecture = architecture_from_dict(manifest["architecture"])
         weights = {name: tensors[f"weights/{name}"] for name in _shapes(architecture)}
         names = manifest["feature_names"]
         model = AnomalyModel(
             architecture=architecture,
-            weights=check_weights(architecture, weights, manifest["dtype"]),
+            weights=check_weights(architecture.parameters, weights, manifest["dtype"]),
             scaler=Scaler(manifest["scaler"], tensors["scaler/center"], tensors["scaler/scale"]),
             loss=Loss.from_dict(manifest["loss"]),
             threshold=FittedThreshold.from_dict(manifest["threshold"]),
@@ -398,7 +462,37 @@ def load(path: str | os.PathLike[str], backend: str = "auto", device: str = "aut
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{os.fspath(path)}: not a usable model: {error}") from error
+    if isinstance(architecture, ModuleArchitecture):
+        described = _described(architecture, module, model.dtype, os.fspath(path))
+        model = replace(model, architecture=described)
     return model.with_backend(backend, device)
+
+
+def _described(saved: ModuleArchitecture, module: Any, dtype: str, path: str) -> ModuleArchitecture:
+    """Describe the module that a saved model needs, or say why it does not do."""
+    if module is None:
+        raise ModelFileError(
+            f"{path}: this model was fitted with a {saved.framework} module of your own, of which "
+            "a file holds the weights only. Make the same module again and hand it in: "
+            "load(path, module=...)"
+        )
+    if framework_of(module) != saved.framework:
+        raise ModelFileError(
+            f"{path}: this model needs the {saved.framework} module that it was fitted with, got "
+            f"{type(module).__name__}"
+        )
+    described = get_backend(saved.framework).describe(module, saved.input_shape, dtype)
+    given, wanted = (
+        {parameter.name: parameter.shape for parameter in architecture.parameters}
+        for architecture in (described, saved)
+    )
+    if given != wanted:
+        names = sorted(name for name in given | wanted if given.get(name) != wanted.get(name))
+        raise ModelFileError(
+            f"{path}: the module is not the one that the model was fitted with; these arrays "
+            f"differ: {', '.join(names[:5])}" + (", ..." if len(names) > 5 else "")
+        )
+    return described
 
 
 def _shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
@@ -407,15 +501,15 @@ def _shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
 
 def _expected_tensors(manifest: Mapping[str, Any]) -> TensorSpecs:
     """Names, dtypes and shapes that follow from the manifest: checked before anything is read."""
-    architecture = Architecture.from_dict(manifest["architecture"])
+    architecture = architecture_from_dict(manifest["architecture"])
     specs: dict[str, tuple[str, tuple[int | None, ...]]] = {
         f"weights/{name}": (manifest["dtype"], shape)
         for name, shape in _shapes(architecture).items()
     }
-    n_features = architecture.input_shape[0]
+    n_scales = scales_of(architecture)
     return specs | {
-        "scaler/center": ("float64", (n_features,)),
-        "scaler/scale": ("float64", (n_features,)),
+        "scaler/center": ("float64", (n_scales,)),
+        "scaler/scale": ("float64", (n_scales,)),
         "scores/training": ("float64", (None,)),
         "scores/calibration": ("float64", (None,)),
     }

@@ -58,14 +58,15 @@ def _show(path: Path, model: AnomalyModel, digest: str) -> None:
     printer.heading("Threshold")
     printer.text(f"{model.threshold.value:.6g}")
     printer.text(model.threshold.describe())
-    printer.heading(f"Columns ({model.n_features})")
+    kind = "column" if len(model.row_shape) == 1 else "channel"
+    printer.heading(f"{kind.capitalize()}s ({len(_names(model))})")
     low_name, high_name = _RANGES.get(model.scaler.kind, ("", ""))
     columns = _columns(model)
     if not low_name:
         printer.text(", ".join(column["name"] for column in columns))
         return
     printer.table(
-        ("column", low_name, high_name),
+        (kind, low_name, high_name),
         [
             (column["name"], f"{column[low_name]:.5g}", f"{column[high_name]:.5g}")
             for column in columns
@@ -74,16 +75,24 @@ def _show(path: Path, model: AnomalyModel, digest: str) -> None:
     )
 
 
+def _names(model: AnomalyModel) -> tuple[str, ...]:
+    """Names of the columns, or of what else has a scale of its own."""
+    if len(model.row_shape) == 1:
+        return model.features
+    count = model.scaler.center.size
+    return tuple(f"channel {index}" for index in range(count)) if count > 1 else ("all elements",)
+
+
 def _columns(model: AnomalyModel) -> list[dict[str, Any]]:
     names = _RANGES.get(model.scaler.kind)
     if names is None:
-        return [{"name": name} for name in model.features]
+        return [{"name": name} for name in _names(model)]
     low, high = model.scaler.center, model.scaler.scale
     if model.scaler.kind == "minmax":
         high = low + high
     return [
         {"name": name, names[0]: first, names[1]: second}
-        for name, first, second in zip(model.features, low.tolist(), high.tolist(), strict=True)
+        for name, first, second in zip(_names(model), low.tolist(), high.tolist(), strict=True)
     ]
 
 

@@ -250,9 +250,13 @@ def training_facts(model: AnomalyModel) -> list[tuple[str, str]]:
 
 
 def _shape(architecture: Architecture) -> str:
-    dense = [placed for placed in architecture.layers if placed.layer.kind == "dense"]
-    widths = [architecture.input_shape[0], *(placed.output_shape[0] for placed in dense)]
-    return "-".join(map(str, widths))
+    """Return `"30-64-6-64-30"` for dense layers, `"28×28 → 32 → 28×28"` for others."""
+    shapes = [architecture.input_shape, architecture.latent_shape, architecture.input_shape]
+    if architecture.kinds <= {"dense", "activation", "dropout"}:
+        dense = (placed for placed in architecture.layers if placed.layer.kind == "dense")
+        shapes[1:] = [placed.output_shape for placed in dense]
+        return "-".join(str(size) for (size,) in shapes)
+    return " → ".join("×".join(map(str, shape)) for shape in shapes)
 
 
 def _figure(value: float | None, reason: str) -> str:

@@ -78,7 +78,18 @@ def read_for_model(
     label: str | None = None,
     ignore: Sequence[str] = (),
 ) -> Table:
-    """Read the columns that a model was fitted with, by name where it knows their names."""
+    """Read the columns that a model was fitted with, by name where it knows their names.
+
+    Raises
+    ------
+    InvalidDataError
+        If the model is one for images or windows, which a table does not hold.
+    """
+    if len(model.row_shape) > 1:
+        raise InvalidDataError(
+            f"this model takes rows of shape {model.row_shape}, which a table does not hold: score "
+            "them from Python, aeanom.load(...).anomaly_score(X)"
+        )
     return read_table(path, label=label, ignore=ignore, columns=model.feature_names)
 
 

@@ -1,8 +1,9 @@
-"""Tables and images in, float arrays out.
+"""Tables, images and series in, float arrays out.
 
-`tables.py` reads and writes CSV and Parquet, `images.py` IDX files and Fashion-MNIST, and
-`datasets.py` has small labelled sets for demonstrations. Importing this package imports NumPy and
-nothing heavier; pyarrow and scikit-learn are loaded by the functions that need them.
+`tables.py` reads and writes CSV and Parquet, `images.py` IDX files and Fashion-MNIST, `series.py`
+cuts windows, and `datasets.py` has small labelled sets for demonstrations. Importing this package
+imports NumPy and nothing heavier; pyarrow and scikit-learn are loaded by the functions that need
+them.
 """
 
 from aeanom.data.datasets import (
@@ -13,6 +14,7 @@ from aeanom.data.datasets import (
     train_test_split_normal,
 )
 from aeanom.data.images import CLASS_NAMES, FashionMNIST, fashion_mnist, read_idx
+from aeanom.data.series import point_scores, sliding_windows
 from aeanom.data.tables import Table, is_anomaly_label, read_table, write_scored
 
 __all__ = [
@@ -24,9 +26,11 @@ __all__ = [
     "digits",
     "fashion_mnist",
     "is_anomaly_label",
+    "point_scores",
     "pytorch_tutorial_rows",
     "read_idx",
     "read_table",
+    "sliding_windows",
     "train_test_split_normal",
     "write_scored",
 ]

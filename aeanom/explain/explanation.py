@@ -38,14 +38,14 @@ class Explanation:
     Attributes
     ----------
     features : tuple of str
-        Names of the d features.
+        Names of the d features; of an image or window, of its elements in C order.
     scores : float64 ndarray of shape (n,)
         Anomaly scores.
-    share : float64 ndarray of shape (n, d)
+    share : float64 ndarray of shape (n, d), or (n, *row_shape) for images and windows
         Share of the error; each row adds up to 1, or is 0 where the score is.
-    contribution : float64 ndarray of shape (n, d)
+    contribution : float64 ndarray of the same shape
         Share times score; each row adds up to its score.
-    expected, seen : float64 ndarray of shape (n, d)
+    expected, seen : float64 ndarray of the same shape
         The reconstruction and the row itself, in the units of the table.
     """
 
@@ -65,10 +65,12 @@ class Explanation:
         expected: NDArray[np.float64],
         seen: NDArray[np.float64],
     ) -> Explanation:
-        """Spread scores over features in proportion to their errors, of shape (n, d)."""
-        total = errors.sum(axis=1, keepdims=True)
+        """Spread scores over features in proportion to their errors, of shape (n, ...)."""
+        each_row = (-1, *(1,) * (errors.ndim - 1))
+        total = errors.reshape(len(errors), -1).sum(axis=1).reshape(each_row)
         share = np.divide(errors, total, out=np.zeros_like(errors), where=total > 0)
-        return cls(tuple(features), scores, share, share * scores[:, None], expected, seen)
+        contribution = share * scores.reshape(each_row)
+        return cls(tuple(features), scores, share, contribution, expected, seen)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -79,15 +81,13 @@ class Explanation:
 
     def row(self, index: int, k: int = 3) -> list[Reason]:
         """Return the `k` features that cost most in one row, the largest first."""
-        order = np.argsort(-self.share[index], kind="stable")[:k]
+        parts = [
+            part[index].ravel()
+            for part in (self.share, self.contribution, self.expected, self.seen)
+        ]
+        order = np.argsort(-parts[0], kind="stable")[:k]
         return [
-            Reason(
-                self.features[feature],
-                float(self.share[index, feature]),
-                float(self.contribution[index, feature]),
-                float(self.expected[index, feature]),
-                float(self.seen[index, feature]),
-            )
+            Reason(self.features[feature], *(float(part[feature]) for part in parts))
             for feature in order
         ]
 

@@ -37,7 +37,7 @@ REFUSED = {
     "empty": (X[:0], r"0 sample\(s\)"),
     "no columns": (X[:, :0], r"0 feature\(s\)"),
     "1-D": (X[0], "Expected 2D array, got 1D array"),
-    "3-D": (X[None], "Expected 2D array, got 3D array"),
+    "5-D": (X[:, :, None, None, None], "Expected 2D array, got 5D array"),
     "scalar": (3.0, "Expected 2D array, got 0D array"),
     "text": (np.array([["a", "b"]] * 100), "Not numbers: columns 0, 1"),
     "sparse": (sparse.csr_array(X), "sparse data is not supported"),

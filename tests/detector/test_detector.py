@@ -376,7 +376,7 @@ def test_a_dataframe_s_columns_are_kept_and_checked():
         ({"device": "tpu"}, "no device 'tpu' here; it has cpu"),
         ({"random_state": -1}, "random_state must be"),
         ({"random_state": "seed"}, "random_state must be"),
-        ({"architecture": "deep"}, "architecture must be 'auto' or an Architecture"),
+        ({"architecture": "deep"}, "architecture must be 'auto', an Architecture"),
         ({"callbacks": [3]}, "callbacks must be callables"),
         ({"backend": "tensorflw"}, "Did you mean 'tensorflow'"),
     ],
