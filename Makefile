@@ -4,6 +4,7 @@
 #   make test       the whole test suite (all three frameworks)
 #   make lint       ruff, strict mypy
 #   make parity     the slow proofs: whole reference runs in float64, every backend
+#   make table      measure every cell of docs/parity_table.md again
 #   make benchmark  training and scoring speed, detection quality
 #   make clean      remove the environments and what the targets wrote
 
@@ -16,7 +17,7 @@ TESTS ?= tests
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 \
 	.venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test lint parity benchmark clean
+.PHONY: demo test lint parity table benchmark clean
 
 demo: .venv-demo/.installed
 	.venv-demo/bin/aeanom demo
@@ -30,7 +31,10 @@ lint: .venv/.installed
 	.venv/bin/mypy
 
 parity: .venv/.installed
-	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m pytest --slow tests/parity
+	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m pytest --slow tests/parity tests/testing
+
+table: .venv/.installed
+	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m aeanom.testing.table docs/parity_table.md
 
 benchmark: .venv/.installed
 	@test -n "$$AEANOM_DATA" || { echo "set AEANOM_DATA to the folder with tabular/ and images/"; exit 1; }

@@ -12,8 +12,8 @@ import aeanom
 from aeanom import errors
 
 PACKAGES = ["aeanom", "aeanom.architectures", "aeanom.core", "aeanom.data", "aeanom.errors",
-            "aeanom.explain", "aeanom.metrics", "aeanom.plots", "aeanom.storage",
-            "aeanom.thresholds"]  # fmt: skip
+            "aeanom.explain", "aeanom.metrics", "aeanom.parity", "aeanom.plots",
+            "aeanom.storage", "aeanom.testing", "aeanom.thresholds"]  # fmt: skip
 
 
 def exported(package):

@@ -34,7 +34,9 @@ MAY_IMPORT = {
     "explain": {"errors"},
     "core": {"errors", "architectures"},
     "backends": {"errors", "architectures", "core"},
-    "model.py": {"errors", "architectures", "core", "thresholds", "storage", "explain"},
+    "parity.py": {"errors", "core"},
+    "testing": {"errors", "architectures", "core", "metrics", "parity", "reproduce"},
+    "model.py": {"errors", "architectures", "core", "thresholds", "storage", "explain", "parity"},
 }
 # Outside libraries, besides NumPy, and only inside the functions that need them.
 LAZY = {
@@ -45,6 +47,7 @@ LAZY = {
     "metrics": set(),
     "storage": {"safetensors"},
     "explain": set(),
+    "parity.py": set(),
     "model.py": set(),
 }
 WITHOUT_NUMPY = {"errors.py", "architectures"}
