@@ -260,7 +260,7 @@ def _draw_images(
     result: fashion_mnist_run.Result, chosen: NDArray[np.intp], title: str
 ) -> NDArray[Any]:
     originals = result.images[chosen]
-    rows = fashion_mnist_run.as_rows(originals, result.model.dtype)
+    rows = fashion_mnist_run.as_rows(originals, result.model.row_shape, result.model.dtype)
     copies = result.model.reconstruct(rows).reshape(originals.shape)
     return plots.reconstructions(
         originals / 255,

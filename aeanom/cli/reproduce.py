@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,14 @@ app = typer.Typer(
         "aeanom reproduce pytorch-tutorial --backend tensorflow",
     ),
 )
+
+
+class NetworkName(StrEnum):
+    """Networks of the fashion-mnist run."""
+
+    DENSE = "dense"
+    CONVOLUTIONAL = "convolutional"
+
 
 OutputOption = Annotated[
     Path | None,
@@ -125,6 +134,7 @@ def tensorflow_tutorial(
     "fashion-mnist",
     epilog=examples(
         "aeanom reproduce fashion-mnist --backend torch",
+        "aeanom reproduce fashion-mnist --architecture convolutional",
         "aeanom reproduce fashion-mnist --normal-classes 5,7,9",
         "aeanom reproduce fashion-mnist --normal-classes all",
     ),
@@ -145,6 +155,10 @@ def fashion_mnist(
         str,
         typer.Option(metavar="CLASSES", help="Classes 0 to 9 that are normal, or all."),
     ] = "0,1,2,3,4",
+    architecture: Annotated[
+        NetworkName,
+        typer.Option(help="The example's network, or a convolutional one in its place."),
+    ] = NetworkName.DENSE,
     backend: BackendOption = "auto",
     output: OutputOption = None,
     seed: SeedOption = 0,
@@ -166,6 +180,7 @@ def fashion_mnist(
     with progress() as callbacks:
         result = example.run(
             images,
+            architecture=architecture.value,
             backend=backend,
             seed=seed,
             dtype=dtype.value,
@@ -174,10 +189,11 @@ def fashion_mnist(
             callbacks=callbacks,
         )
     printer = Printer()
+    variant = "" if architecture is NetworkName.DENSE else f"-{architecture.value}"
     drawn = reference_runs.fashion_mnist(printer, result)
     _write(
         printer,
-        _folder(output, "fashion-mnist", result.model),
+        _folder(output, f"fashion-mnist{variant}", result.model),
         result.model,
         drawn,
         {

@@ -79,6 +79,24 @@ def test_fashion_mnist_thresholds_normal_test_errors_as_the_tutorial_does(images
     )
 
 
+def test_fashion_mnist_may_be_convolutional_by_the_same_protocol(images):
+    dense, convolutional = (
+        fashion_mnist.run(images, architecture=name, backend="numpy", epochs=1).model
+        for name in ("dense", "convolutional")
+    )
+    assert "conv2d" in convolutional.architecture.kinds
+    assert convolutional.row_shape == (28, 28)
+    assert convolutional.architecture.n_parameters < dense.architecture.n_parameters
+    assert convolutional.provenance == dense.provenance
+    assert convolutional.threshold.threshold == dense.threshold.threshold
+    assert convolutional.scaler.kind == dense.scaler.kind == "none"
+
+
+def test_fashion_mnist_refuses_an_unknown_architecture(images):
+    with pytest.raises(InvalidParameterError, match="'recurrent'; known: dense, convolutional"):
+        fashion_mnist.run(images, architecture="recurrent")
+
+
 def test_fashion_mnist_refuses_other_classes(images):
     with pytest.raises(InvalidParameterError, match="0 to 9"):
         fashion_mnist.run(images, normal_classes=(3, 10))
@@ -143,6 +161,19 @@ def test_fashion_mnist_prints_layers_counts_and_draws_images(run, images, monkey
     names = {path.name for path in (tmp_path / "f").glob("*.png")}
     assert names == {
         *("loss_curve.png", "error_histogram.png", "normal_images.png", "anomalous_images.png")
+    }
+
+
+def test_a_convolutional_run_is_written_beside_the_dense_one(run, images, monkeypatch, tmp_path):
+    monkeypatch.setattr("aeanom.data.fashion_mnist", lambda folder=None: images)
+    arguments = ("--architecture", "convolutional", "--backend", "numpy", "--epochs", 1)
+    result = run("reproduce", "fashion-mnist", *arguments)
+    assert result.exit_code == 0
+    assert "conv2d" in result.stdout
+    folder = tmp_path / "reproduce" / "fashion-mnist-convolutional-numpy"
+    assert {path.name for path in folder.iterdir()} == {
+        *("model.aeanom", "scores.csv", "loss_curve.png", "error_histogram.png"),
+        *("normal_images.png", "anomalous_images.png"),
     }
 
 
