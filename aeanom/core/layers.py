@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 from aeanom.architectures import Layer, PlacedLayer, Shape
+from aeanom.core.losses import Loss
 
-__all__ = ["BoundLayer", "Context", "Mode", "bind", "run"]
+__all__ = ["BoundLayer", "Context", "Mode", "bind", "compute", "run"]
 
 Array = TypeVar("Array")
 Mode = Literal["score", "evaluate", "train"]
@@ -119,3 +120,41 @@ def run(
     for bound in layers:
         x = functions[bound.layer.kind](bound, x, context)
     return x
+
+
+def compute(
+    network: Any,
+    what: str,
+    x: Array,
+    loss: Loss | None,
+    context: Context[Array],
+    row_losses: Callable[[Loss, Array, Array], Array],
+    zeros: Array,
+) -> Array:
+    """Compute what `Autoencoder._compute` is asked for, in any framework.
+
+    Parameters
+    ----------
+    network : object
+        With `encode(x, context)`, `decode(z, context)` and `output(x, context, raw=)`.
+    what : str
+        Name of a method of `Autoencoder`.
+    x : array of shape (n, ...)
+    loss : Loss, optional
+        For `"errors"`.
+    context : Context
+        Of mode `"score"`.
+    row_losses : callable
+        The backend's: of a loss, an output and what it should be.
+    zeros : array of shape (n,)
+    """
+    if what in ("encode", "decode"):
+        return getattr(network, what)(x, context)  # type: ignore[no-any-return]
+    if what == "penalties":
+        context.mode = "evaluate"
+        network.output(x, context, raw=False)
+        return context.penalised(zeros)
+    if loss is None:
+        return network.output(x, context, raw=what == "raw_output")  # type: ignore[no-any-return]
+    output = network.output(x, context, raw=loss.takes_raw_output)
+    return context.penalised(row_losses(loss, output, x))

@@ -21,7 +21,7 @@ from aeanom.architectures import Architecture
 from aeanom.backends.jax.losses import row_losses
 from aeanom.backends.jax.network import Parameters, make_network
 from aeanom.core.compiled import CompiledAutoencoder
-from aeanom.core.layers import Context
+from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights
 
@@ -74,19 +74,5 @@ def _compute(
     architecture: Architecture, what: str, loss: Loss | None, parameters: Parameters, x: jax.Array
 ) -> jax.Array:
     network = make_network(architecture, parameters)
-    if what == "encode":
-        return network.encode(x)
-    if what == "decode":
-        return network.decode(x)
-    if what == "reconstruct":
-        return network(x)
-    context: Context[jax.Array] = Context(
-        "evaluate" if what == "penalties" else "score", n_elements=prod(architecture.input_shape)
-    )
-    raw = what == "raw_output" or (loss is not None and loss.takes_raw_output)
-    output = network.output(x, context, raw=raw)
-    if what == "raw_output":
-        return output
-    if loss is None:
-        return context.penalised(jnp.zeros(len(x), x.dtype))
-    return context.penalised(row_losses(loss, output, x))
+    context: Context[jax.Array] = Context(n_elements=prod(architecture.input_shape))
+    return compute(network, what, x, loss, context, row_losses, jnp.zeros(len(x), x.dtype))

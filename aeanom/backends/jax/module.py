@@ -89,12 +89,12 @@ class ModuleNetwork:
         """Reconstruct rows."""
         return self.module(x).astype(x.dtype)
 
-    def encode(self, x: jax.Array) -> jax.Array:
+    def encode(self, x: jax.Array, context: Context[jax.Array] | None = None) -> jax.Array:
         """Map rows to latents."""
         encode, _ = _latent_functions(self.module)
         return encode(x).astype(x.dtype)
 
-    def decode(self, z: jax.Array) -> jax.Array:
+    def decode(self, z: jax.Array, context: Context[jax.Array] | None = None) -> jax.Array:
         """Map latents to rows."""
         _, decode = _latent_functions(self.module)
         return decode(z).astype(z.dtype)

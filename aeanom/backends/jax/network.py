@@ -81,13 +81,13 @@ class Network(nnx.Module):
         """Reconstruct rows."""
         return self.decode(self.encode(x))
 
-    def encode(self, x: jax.Array) -> jax.Array:
+    def encode(self, x: jax.Array, context: Context[jax.Array] | None = None) -> jax.Array:
         """Map rows to latents."""
         for layer in self.encoder:
             x = layer(x)
         return x
 
-    def decode(self, z: jax.Array) -> jax.Array:
+    def decode(self, z: jax.Array, context: Context[jax.Array] | None = None) -> jax.Array:
         """Map latents to rows."""
         for layer in self.decoder:
             z = layer(z)

@@ -14,7 +14,7 @@ from aeanom.backends.numpy.context import NumpyContext, Workspace
 from aeanom.backends.numpy.losses import row_losses
 from aeanom.backends.numpy.network import Network
 from aeanom.core.autoencoder import Autoencoder
-from aeanom.core.layers import Mode
+from aeanom.core.layers import compute
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights, check_weights
 
@@ -133,21 +133,14 @@ class NumpyAutoencoder(Autoencoder):
         def unstacked(result: Float) -> Float:
             return result.reshape(n, result.shape[-1]) if stacked else result
 
-        network, workspace = self.network, self._workspace()
-        mode: Mode = "evaluate" if what == "penalties" else "score"
-        context = NumpyContext(mode=mode, n_elements=network.n_elements, workspace=workspace)
+        def losses(loss: Loss, output: Float, target: Float) -> Float:
+            return row_losses(loss, unstacked(output), rows, None, context.workspace)[0]
+
+        context = NumpyContext(n_elements=self.network.n_elements, workspace=self._workspace())
         with np.errstate(over="ignore", invalid="ignore"):
-            if what == "encode":
-                return unstacked(network.encode(x, context))
-            if what == "decode":
-                return unstacked(network.decode(x, context))
-            raw = what == "raw_output" or (loss is not None and loss.takes_raw_output)
-            output = unstacked(network.output(x, context, raw=raw)[0])
-            if what == "penalties":
-                return context.penalised(np.zeros(n, self.dtype))
-            if loss is None:
-                return output
-            return context.penalised(row_losses(loss, output, rows, None, workspace)[0])
+            zeros = np.zeros(n, self.dtype)
+            result = compute(self.network, what, x, loss, context, losses, zeros)
+        return result if result.ndim == 1 else unstacked(result)
 
     def _workspace(self) -> Workspace:
         """Scratch arrays of the calling thread: several may score with one network at a time."""

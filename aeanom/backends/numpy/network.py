@@ -33,7 +33,7 @@ class Network:
 
     def __call__(self, x: Float) -> Float:
         """Reconstruct rows."""
-        return self.output(x, NumpyContext(workspace=Workspace(x.dtype.name)), raw=False)[0]
+        return self.output(x, NumpyContext(workspace=Workspace(x.dtype.name)), raw=False)
 
     def encode(self, x: Float, context: NumpyContext) -> Float:
         """Map rows to latents; the result lies in the workspace."""
@@ -43,8 +43,12 @@ class Network:
         """Map latents to rows; the result lies in the workspace."""
         return forward(self.decoder, z, context)[0]
 
-    def output(self, x: Float, context: NumpyContext, *, raw: bool) -> Result:
-        """Reconstruct rows, or stop before the last layer; with the way back."""
+    def output(self, x: Float, context: NumpyContext, *, raw: bool) -> Float:
+        """Reconstruct rows, or stop before the last layer."""
+        return self.output_with_backward(x, context, raw=raw)[0]
+
+    def output_with_backward(self, x: Float, context: NumpyContext, *, raw: bool) -> Result:
+        """Do what `output` does; with the way back."""
         return forward(self.encoder + (self.decoder[:-1] if raw else self.decoder), x, context)
 
 

@@ -71,7 +71,7 @@ class NumpyTrainer(Trainer):
             for start in range(0, placed.n_rows, chunk):
                 batch = placed.map(itemgetter(slice(start, start + chunk)))
                 context = self._context("evaluate")
-                output, _ = network.output(batch.rows, context, raw=loss.takes_raw_output)
+                output = network.output(batch.rows, context, raw=loss.takes_raw_output)
                 losses, _ = row_losses(loss, output, batch.target, batch.element_weights, workspace)
                 total += float(context.penalised(losses).sum())
         return LossSum(total, placed.n_rows)
@@ -144,7 +144,9 @@ class NumpyTrainer(Trainer):
         """
         factor = row_weight * (self.plan.batch_size / divisor)
         loss, network = self.plan.loss, self.autoencoder.network
-        output, backward = network.output(batch.rows, context, raw=loss.takes_raw_output)
+        output, backward = network.output_with_backward(
+            batch.rows, context, raw=loss.takes_raw_output
+        )
         losses, delta = row_losses(
             loss,
             output,

@@ -23,7 +23,7 @@ from aeanom.backends.tensorflow.network import (
     uses_xla,
 )
 from aeanom.core.compiled import CompiledAutoencoder
-from aeanom.core.layers import Context
+from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
 from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.weights import Float, Weights
@@ -114,15 +114,5 @@ def _computed(
     """Compute what `Autoencoder._compute` is asked for."""
     network = make_network(architecture, parameters)
     context: Context[tf.Tensor] = Context(n_elements=prod(architecture.input_shape))
-    if what == "encode":
-        return network.encode(x)
-    if what == "decode":
-        return network.decode(x)
-    if what == "penalties":
-        context.mode = "evaluate"
-        network.output(x, context, raw=False)
-        return context.penalised(tf.zeros(x.shape[:1], x.dtype))
-    if loss is None:
-        return network.output(x, context, raw=what == "raw_output")
-    output = network.output(x, context, raw=loss.takes_raw_output)
-    return context.penalised(row_losses(loss, output, x))
+    zeros = tf.zeros(x.shape[:1], x.dtype)
+    return compute(network, what, x, loss, context, row_losses, zeros)

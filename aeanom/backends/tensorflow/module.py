@@ -82,11 +82,11 @@ class ModuleNetwork:
         for slot in slots:
             slot.variable.assign(tf.cast(parameters[slot.name], slot.variable.dtype))
 
-    def encode(self, x: tf.Tensor) -> tf.Tensor:
+    def encode(self, x: tf.Tensor, context: Context[tf.Tensor] | None = None) -> tf.Tensor:
         """Map rows to latents."""
         return self._run(_half(self.module, "encode"), x, Context())
 
-    def decode(self, z: tf.Tensor) -> tf.Tensor:
+    def decode(self, z: tf.Tensor, context: Context[tf.Tensor] | None = None) -> tf.Tensor:
         """Map latents to rows."""
         return self._run(_half(self.module, "decode"), z, Context())
 

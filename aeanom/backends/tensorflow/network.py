@@ -55,11 +55,11 @@ class Network(tf.Module):
         """Reconstruct rows."""
         return self.decode(self.encode(x))
 
-    def encode(self, x: tf.Tensor) -> tf.Tensor:
+    def encode(self, x: tf.Tensor, context: Pass | None = None) -> tf.Tensor:
         """Map rows to latents."""
         return _run(self.encoder, x, Context())
 
-    def decode(self, z: tf.Tensor) -> tf.Tensor:
+    def decode(self, z: tf.Tensor, context: Pass | None = None) -> tf.Tensor:
         """Map latents to rows."""
         return _run(self.decoder, z, Context())
 

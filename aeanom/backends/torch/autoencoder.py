@@ -15,7 +15,7 @@ from aeanom.backends.torch.losses import row_losses
 from aeanom.backends.torch.module import ModuleNetwork
 from aeanom.backends.torch.network import Network
 from aeanom.core.autoencoder import Autoencoder
-from aeanom.core.layers import Context, Mode
+from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
 from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.weights import Float, Weights, check_weights
@@ -107,21 +107,11 @@ class TorchAutoencoder(Autoencoder):
         with torch.no_grad() if own else torch.inference_mode():
             # torch takes neither read-only arrays (without a warning) nor negative strides.
             x = torch.from_numpy(np.require(rows, requirements=("C", "W"))).to(self.device)
-            if what == "encode":
-                result = self.network.encoder(x)
-            elif what == "decode":
-                result = self.network.decoder(x)
-            else:
-                result = self._output(what, x, loss)
+            context: Context[Tensor] = Context(n_elements=self.network.n_elements)
+            zeros = x.new_zeros(len(x))
+            result = compute(self.network, what, x, loss, context, _row_losses, zeros)
             return result.cpu().numpy()
 
-    def _output(self, what: str, x: Tensor, loss: Loss | None) -> Tensor:
-        mode: Mode = "evaluate" if what == "penalties" else "score"
-        context: Context[Tensor] = Context(mode=mode, n_elements=self.network.n_elements)
-        raw = what == "raw_output" or (loss is not None and loss.takes_raw_output)
-        output = self.network.output(x, context, raw=raw)
-        if what == "penalties":
-            return context.penalised(output.new_zeros(len(x)))
-        if loss is None:
-            return output
-        return context.penalised(row_losses(loss, output, x, None, Workspace(output))[0])
+
+def _row_losses(loss: Loss, output: Tensor, target: Tensor) -> Tensor:
+    return row_losses(loss, output, target, None, Workspace(output))[0]

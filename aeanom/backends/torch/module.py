@@ -96,12 +96,12 @@ class ModuleNetwork:
         self._read_buffers()
         return self.module.eval()
 
-    def encoder(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor, context: Context[Tensor] | None = None) -> Tensor:
         """Map rows to latents."""
         latents: Tensor = self._run(_half(self.module, "encode"), x)
         return latents
 
-    def decoder(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, context: Context[Tensor] | None = None) -> Tensor:
         """Map latents to rows."""
         reconstructed: Tensor = self._run(_half(self.module, "decode"), z)
         return reconstructed
@@ -176,8 +176,8 @@ def _latent_shape(network: ModuleNetwork, rows: Tensor) -> Shape | None:
     """Return the shape of one latent; None if the module's halves do not make up rows."""
     with torch.no_grad():
         try:
-            latents = network.encoder(rows)
-            fits = network.decoder(latents).shape == rows.shape
+            latents = network.encode(rows)
+            fits = network.decode(latents).shape == rows.shape
         except Exception:
             # It has no such halves, or means something else by their names.
             return None

@@ -81,7 +81,16 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Reconstruct rows."""
-        reconstructed: Tensor = self.decoder(self.encoder(x))
+        return self.decode(self.encode(x))
+
+    def encode(self, x: Tensor, context: Context[Tensor] | None = None) -> Tensor:
+        """Map rows to latents."""
+        latents: Tensor = self.encoder(x)
+        return latents
+
+    def decode(self, z: Tensor, context: Context[Tensor] | None = None) -> Tensor:
+        """Map latents to rows."""
+        reconstructed: Tensor = self.decoder(z)
         return reconstructed
 
     def output(self, x: Tensor, context: Context[Tensor], *, raw: bool) -> Tensor:
