@@ -37,11 +37,12 @@ table: .venv/.installed
 	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m aeanom.testing.table docs/parity_table.md
 
 benchmark: .venv/.installed
-	@test -n "$$AEANOM_DATA" || { echo "set AEANOM_DATA to the folder with tabular/ and images/"; exit 1; }
+	@test -n "$$AEANOM_DATA" || { echo "set AEANOM_DATA to the folder with tabular/, images/ and series/"; exit 1; }
 	mkdir -p benchmarks/results
 	.venv/bin/python -m benchmarks.training_speed --output benchmarks/results/training_speed.json
 	.venv/bin/python -m benchmarks.import_time
 	.venv/bin/python -m benchmarks.scoring_speed --output benchmarks/results/scoring_speed.json
+	.venv/bin/python -m benchmarks.images_and_series --image-backends torch jax tensorflow --output benchmarks/results/images_and_series.json
 	.venv/bin/python -m benchmarks.detection_quality --pyod --output benchmarks/results/detection_quality.json
 
 .venv-demo/.installed: pyproject.toml constraints.txt

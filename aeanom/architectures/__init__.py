@@ -5,14 +5,8 @@ from an `Architecture`; start at `architecture.py`.
 """
 
 from aeanom.architectures.architecture import Architecture
-from aeanom.architectures.builders import (
-    convolutional,
-    convolutional_1d,
-    dense,
-    for_table,
-    from_data,
-    recurrent,
-)
+from aeanom.architectures.automatic import for_table, from_data
+from aeanom.architectures.builders import convolutional, convolutional_1d, dense, recurrent
 from aeanom.architectures.layers import (
     ACTIVATIONS,
     GRU,

@@ -16,7 +16,13 @@ from aeanom.architectures import Architecture, Parameter, PlacedLayer, Shape
 from aeanom.core.weights import Weights
 from aeanom.errors import ArchitectureError, UnsupportedError
 
-__all__ = ["ModuleArchitecture", "architecture_from_dict", "framework_of", "module_kind"]
+__all__ = [
+    "ModuleArchitecture",
+    "architecture_from_dict",
+    "check_reconstruction",
+    "framework_of",
+    "module_kind",
+]
 
 # By the module and the name of a base class, the nearest first.
 _BASES = {
@@ -170,6 +176,21 @@ class ModuleArchitecture(Architecture):
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ArchitectureError(f"not a description of a module: {error!r}") from None
+
+
+def check_reconstruction(output: Any, array_type: Any, rows: Any) -> None:
+    """Raise `ArchitectureError` unless a module returned one array of the shape of its rows."""
+    shape = tuple(rows.shape)
+    if not isinstance(output, array_type):
+        raise ArchitectureError(
+            f"the module returns a {type(output).__name__}: it must return the reconstruction "
+            f"alone, one array of shape {shape} for rows of that shape"
+        )
+    if tuple(output.shape) != shape:
+        raise ArchitectureError(
+            f"the module returns shape {tuple(output.shape)} for rows of shape {shape}: it must "
+            "return rows of the same shape"
+        )
 
 
 def architecture_from_dict(values: Mapping[str, Any]) -> Architecture:

@@ -249,7 +249,7 @@ def test_a_module_starts_from_its_own_values_in_the_network_s_dtype(dtype):
 
 
 REFUSED = {
-    Pair: "returns a tuple; it must return the reconstruction alone",
+    Pair: "returns a tuple: it must return the reconstruction alone",
     Narrow: r"returns shape \(2, 4\) for rows of shape \(2, 6\)",
     Failing: r"fails on rows of shape \(2, 6\): no rows today",
     Unseeded: r"fails in training, on rows of shape \(2, 6\): .*no `rngs` argument",

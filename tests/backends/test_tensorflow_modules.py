@@ -505,8 +505,8 @@ ELSEWHERE = tf.Variable(tf.ones((6, 6)))
     [
         (lambda x, w: (x @ w, x), "returns a tuple: it must return the reconstruction alone"),
         (lambda x, w: [x @ w], "returns a ListWrapper|returns a list"),
-        (lambda x, w: (x @ w)[:, :4], r"of shape \(2, 4\) for float32 of shape \(2, 6\)"),
-        (lambda x, w: tf.cast(x @ w, "float64"), r"returns float64 of shape \(2, 6\)"),
+        (lambda x, w: (x @ w)[:, :4], r"shape \(2, 4\) for rows of shape \(2, 6\)"),
+        (lambda x, w: tf.cast(x @ w, "float64"), r"returns float64 for float32"),
         (lambda x, w: x[:, :4] @ w, r"fails on rows of shape \(2, 6\): Dimensions"),
         (lambda x, w: x @ (w * ELSEWHERE), "uses a variable that it does not hold"),
     ],

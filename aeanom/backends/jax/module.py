@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from aeanom.architectures import Parameter, Shape
 from aeanom.core.layers import Context
-from aeanom.core.modules import ModuleArchitecture
+from aeanom.core.modules import ModuleArchitecture, check_reconstruction
 from aeanom.errors import ArchitectureError
 
 KEY = "key"
@@ -227,16 +227,7 @@ def _check_output(architecture: ModuleArchitecture, rows: NDArray[np.floating]) 
         raise ArchitectureError(
             f"the module fails on rows of shape {rows.shape}: {error}"
         ) from error
-    if not isinstance(output, jax.ShapeDtypeStruct):
-        raise ArchitectureError(
-            f"the module returns a {type(output).__name__}; it must return the reconstruction "
-            "alone, an array of the shape of the rows"
-        )
-    if output.shape != rows.shape:
-        raise ArchitectureError(
-            f"the module returns shape {output.shape} for rows of shape {rows.shape}; it must "
-            "return the same"
-        )
+    check_reconstruction(output, jax.ShapeDtypeStruct, rows)
     try:
         jax.eval_shape(train, architecture.initial, rows)
     except Exception as error:

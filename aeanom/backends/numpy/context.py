@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,10 +29,10 @@ class Workspace:
 
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
-        self._arrays: dict[tuple[str, Shape], Float] = {}
+        self._arrays: dict[tuple[Hashable, Shape], Float] = {}
         self._ones = np.ones(0, dtype)
 
-    def array(self, name: str, shape: Shape) -> Float:
+    def array(self, name: Hashable, shape: Shape) -> Float:
         """Return an array of this name and shape; its content is whatever was left in it."""
         # One array for every length, as long as the longest yet.
         array = self._arrays.get((name, shape[1:]))
@@ -70,7 +70,7 @@ class NumpyContext(Context[Float]):
 
     def array(self, bound: Bound, name: str, shape: Shape) -> Float:
         """Return the workspace's array of this name that belongs to a layer."""
-        return self.workspace.array(f"{bound.name}.{name}", shape)
+        return self.workspace.array((bound.name, name), shape)
 
     def gradient(self, bound: Bound, name: str) -> Float:
         """Return where the gradient of a layer's parameter goes."""

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from aeanom.architectures import Parameter, Shape
 from aeanom.core.layers import Context
-from aeanom.core.modules import ModuleArchitecture
+from aeanom.core.modules import ModuleArchitecture, check_reconstruction
 from aeanom.errors import ArchitectureError, UnsupportedError
 
 
@@ -356,15 +356,10 @@ def _check_output(module: Any, rows: tf.Tensor) -> None:
         output = score(rows)
     except Exception as error:
         raise ArchitectureError(f"the module fails on rows of shape {shape}: {error}") from error
-    if not isinstance(output, tf.Tensor):
+    check_reconstruction(output, tf.Tensor, rows)
+    if output.dtype != rows.dtype:
         raise ArchitectureError(
-            f"the module returns a {type(output).__name__}: it must return the reconstruction "
-            f"alone, one tensor of shape {shape} for rows of that shape"
-        )
-    if output.shape != rows.shape or output.dtype != rows.dtype:
-        raise ArchitectureError(
-            f"the module returns {output.dtype.name} of shape {tuple(output.shape)} for "
-            f"{rows.dtype.name} of shape {shape}: it must return the same"
+            f"the module returns {output.dtype.name} for {rows.dtype.name}: it must return the same"
         )
     known = {variable.ref() for variable in (*variables(module).values(), *_generators(module))}
     for variable in (*score.variables, *train.variables):

@@ -22,7 +22,7 @@ from torch.nn.parameter import is_lazy
 from aeanom.architectures import Parameter, Shape
 from aeanom.backends.torch.context import Result, TorchContext
 from aeanom.core.layers import Context
-from aeanom.core.modules import ModuleArchitecture
+from aeanom.core.modules import ModuleArchitecture, check_reconstruction
 from aeanom.errors import ArchitectureError
 
 
@@ -235,14 +235,6 @@ def _check_output(network: ModuleNetwork, rows: Tensor) -> None:
 
 def _checked(output: Any, rows: Tensor) -> Tensor:
     """Return the reconstruction in the rows' dtype, if it is one."""
-    if not isinstance(output, Tensor):
-        raise ArchitectureError(
-            f"the module returns a {type(output).__name__}: it must return the reconstruction "
-            f"alone, one tensor of shape {tuple(rows.shape)} for rows of that shape"
-        )
-    if output.shape != rows.shape:
-        raise ArchitectureError(
-            f"the module returns a tensor of shape {tuple(output.shape)} for rows of shape "
-            f"{tuple(rows.shape)}: it must return rows of the same shape"
-        )
-    return output.to(rows.dtype)
+    check_reconstruction(output, Tensor, rows)
+    reconstruction: Tensor = output.to(rows.dtype)
+    return reconstruction
