@@ -103,6 +103,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     dtype : {"float32", "float64"}, default="float32"
     device : str, default="auto"
         `"auto"` is the CPU; `"cuda"` asks for a GPU.
+    noise : {"native", "shared"}, default="native"
+        Whose random numbers dropout, denoising and variational layers draw in training: the
+        framework's own, or NumPy's, with which such a network is the same in every framework too.
     random_state : int, RandomState or None, default=None
         Decides splits, initial weights, batches and noise. None draws a seed and keeps it in
         `history_.seed`.
@@ -155,6 +158,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         scaler: str | None = "auto",
         dtype: str = "float32",
         device: str = "auto",
+        noise: str = "native",
         random_state: int | np.random.RandomState | None = None,
         callbacks: Sequence[Callback] | None = None,
         verbose: int = 0,
@@ -174,6 +178,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         self.scaler = scaler
         self.dtype = dtype
         self.device = device
+        self.noise = noise
         self.random_state = random_state
         self.callbacks = callbacks
         self.verbose = verbose
@@ -482,6 +487,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             epochs=whole_number("epochs", self.epochs, automatic_epochs),
             seed=seed,
             patience=PATIENCE if stops_early else None,
+            noise=self.noise,
         )
 
     def _callbacks(self, epochs: int) -> list[Callback]:

@@ -1,7 +1,7 @@
 """`AnomalyModel`: what a fit leaves behind. It scores, explains and is saved without a framework.
 
-With the NumPy backend it needs NumPy and safetensors and nothing else. `detector.py` makes one;
-`aeanom.load` reads one from a file.
+With the NumPy backend it needs NumPy and safetensors and nothing else. `detector.py` makes one,
+`loading.py` reads one from a file.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from aeanom.architectures import Architecture, Shape
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.history import History
 from aeanom.core.losses import Loss, elementwise_loss
-from aeanom.core.modules import ModuleArchitecture, architecture_from_dict, framework_of
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.registry import get_backend, resolve_backend
 from aeanom.core.rows import as_rows, check_names
-from aeanom.core.scaling import Scaler, scales_of
+from aeanom.core.scaling import Scaler
 from aeanom.core.scoring import ScaledRows, scaled_parts, score_rows
-from aeanom.core.weights import Float, Weights, check_weights
-from aeanom.errors import InvalidParameterError, ModelFileError
+from aeanom.core.weights import Float, Weights
+from aeanom.errors import InvalidParameterError
 from aeanom.explain import Explanation
 from aeanom.parity import ParityReport, compare
-from aeanom.storage import TensorSpecs, read_model_file, write_model_file
+from aeanom.storage import write_model_file
 from aeanom.thresholds import FittedThreshold, Threshold, p_values, resolve
 
-__all__ = ["AnomalyModel", "load"]
+__all__ = ["AnomalyModel", "fit_threshold"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,6 +313,9 @@ class AnomalyModel:
         """
         # What cannot be read back is refused now, not when somebody needs the file.
         FittedThreshold.from_dict(self.threshold.to_dict())
+        provenance = dict(self.provenance)
+        if isinstance(self.architecture, ModuleArchitecture):
+            provenance["probe"] = self.probe()
         manifest = {
             "architecture": self.architecture.to_dict(),
             "dtype": self.dtype,
@@ -321,7 +324,7 @@ class AnomalyModel:
             "threshold": self.threshold.to_dict(),
             "feature_names": self.feature_names and list(self.feature_names),
             "history": self.history.to_dict(),
-            "provenance": dict(self.provenance),
+            "provenance": provenance,
             "backend": self.backend,
         }
         tensors = {f"weights/{name}": array for name, array in self.weights.items()}
@@ -362,6 +365,12 @@ class AnomalyModel:
     def __getstate__(self) -> dict[str, Any]:
         # The network is built again from the weights: a framework's objects are not pickled.
         return {name: value for name, value in self.__dict__.items() if name != "autoencoder"}
+
+    def probe(self) -> list[float]:
+        """Return the errors of two fixed rows, by which a network is known again."""
+        rows = np.linspace(-1, 1, 2 * self.n_features, dtype=self.dtype)
+        errors = self.autoencoder.errors(rows.reshape(2, *self.row_shape), self.loss)
+        return [float(error) for error in errors]
 
     def _rows_in_words(self) -> str:
         if len(self.row_shape) == 1:
@@ -408,108 +417,3 @@ def fit_threshold(
     )
     precision: Any = dtype
     return threshold.fit(scores, precision=precision, sample=name)
-
-
-def load(
-    path: str | os.PathLike[str],
-    backend: str = "auto",
-    device: str = "auto",
-    *,
-    module: Any = None,
-) -> AnomalyModel:
-    """Read a model from a `.aeanom` file.
-
-    Parameters
-    ----------
-    path : path-like
-    backend : str
-        Who computes; it need not be the backend that trained. `"auto"` takes the first installed
-        of a fixed order, which for tables begins with NumPy.
-    device : str
-    module : object, optional
-        The module that the model was fitted with, if it was one of your own: a file holds its
-        weights, not its code.
-
-    Returns
-    -------
-    AnomalyModel
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ModelFileError
-        If it is not a model file, is damaged, or was made by a newer version.
-    BackendError
-        If the backend is unknown, not installed, or cannot run the network.
-    """
-    manifest, tensors = read_model_file(path, _expected_tensors)
-    try:
-        architecture = architecture_from_dict(manifest["architecture"])
-        weights = {name: tensors[f"weights/{name}"] for name in _shapes(architecture)}
-        names = manifest["feature_names"]
-        model = AnomalyModel(
-            architecture=architecture,
-            weights=check_weights(architecture.parameters, weights, manifest["dtype"]),
-            scaler=Scaler(manifest["scaler"], tensors["scaler/center"], tensors["scaler/scale"]),
-            loss=Loss.from_dict(manifest["loss"]),
-            threshold=FittedThreshold.from_dict(manifest["threshold"]),
-            training_scores=tensors["scores/training"],
-            calibration_scores=tensors["scores/calibration"],
-            feature_names=None if names is None else tuple(names),
-            history=History.from_dict(manifest["history"]),
-            provenance=manifest["provenance"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{os.fspath(path)}: not a usable model: {error}") from error
-    if isinstance(architecture, ModuleArchitecture):
-        described = _described(architecture, module, model.dtype, os.fspath(path))
-        model = replace(model, architecture=described)
-    return model.with_backend(backend, device)
-
-
-def _described(saved: ModuleArchitecture, module: Any, dtype: str, path: str) -> ModuleArchitecture:
-    """Describe the module that a saved model needs, or say why it does not do."""
-    if module is None:
-        raise ModelFileError(
-            f"{path}: this model was fitted with a {saved.framework} module of your own, of which "
-            "a file holds the weights only. Make the same module again and hand it in: "
-            "load(path, module=...)"
-        )
-    if framework_of(module) != saved.framework:
-        raise ModelFileError(
-            f"{path}: this model needs the {saved.framework} module that it was fitted with, got "
-            f"{type(module).__name__}"
-        )
-    described = get_backend(saved.framework).describe(module, saved.input_shape, dtype)
-    given, wanted = (
-        {parameter.name: parameter.shape for parameter in architecture.parameters}
-        for architecture in (described, saved)
-    )
-    if given != wanted:
-        names = sorted(name for name in given | wanted if given.get(name) != wanted.get(name))
-        raise ModelFileError(
-            f"{path}: the module is not the one that the model was fitted with; these arrays "
-            f"differ: {', '.join(names[:5])}" + (", ..." if len(names) > 5 else "")
-        )
-    return described
-
-
-def _shapes(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    return {parameter.name: parameter.shape for parameter in architecture.parameters}
-
-
-def _expected_tensors(manifest: Mapping[str, Any]) -> TensorSpecs:
-    """Names, dtypes and shapes that follow from the manifest: checked before anything is read."""
-    architecture = architecture_from_dict(manifest["architecture"])
-    specs: dict[str, tuple[str, tuple[int | None, ...]]] = {
-        f"weights/{name}": (manifest["dtype"], shape)
-        for name, shape in _shapes(architecture).items()
-    }
-    n_scales = scales_of(architecture)
-    return specs | {
-        "scaler/center": ("float64", (n_scales,)),
-        "scaler/scale": ("float64", (n_scales,)),
-        "scores/training": ("float64", (None,)),
-        "scores/calibration": ("float64", (None,)),
-    }

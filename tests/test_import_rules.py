@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "parity.py": {"errors", "core"},
     "testing": {"errors", "architectures", "core", "metrics", "parity", "reproduce"},
     "model.py": {"errors", "architectures", "core", "thresholds", "storage", "explain", "parity"},
+    "loading.py": {"errors", "architectures", "core", "thresholds", "storage", "model"},
 }
 # Outside libraries, besides NumPy, and only inside the functions that need them.
 LAZY = {
@@ -49,6 +50,7 @@ LAZY = {
     "explain": set(),
     "parity.py": set(),
     "model.py": set(),
+    "loading.py": set(),
 }
 WITHOUT_NUMPY = {"errors.py", "architectures"}
 

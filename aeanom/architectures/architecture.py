@@ -145,9 +145,14 @@ class Architecture:
     def has_channels(self) -> bool:
         """Whether the last axis of a row tells different quantities apart.
 
-        Of an image without an axis for channels, all pixels are of one kind.
+        Of an image without an axis for channels, all pixels are of one kind. Rows of two axes are
+        an image if the network has two-dimensional convolutions, a window of a series if it has
+        layers that go through time; if neither tells, an image if they are square.
         """
-        return len(self.input_shape) != 2 or not self.kinds & {"conv2d", "conv2d_transpose"}
+        if len(self.input_shape) != 2 or self.kinds & {"conv1d", "lstm", "gru"}:
+            return True
+        height, width = self.input_shape
+        return height != width and not self.kinds & {"conv2d", "conv2d_transpose"}
 
     @property
     def warm_up_steps(self) -> int:

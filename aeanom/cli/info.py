@@ -25,11 +25,11 @@ _RANGES = {
 
 def info(model: ModelArgument, as_json: JsonOption = False) -> None:
     """Show what a model is, how it was trained, its columns and its threshold."""
-    from aeanom import load
+    from aeanom.loading import read_model
     from aeanom.storage import read_manifest
 
-    # NumPy, as nothing is computed and no framework need be loaded for it.
-    loaded = load(model, backend="numpy")
+    # As it stands in the file: nothing is computed, and no framework need be loaded for it.
+    loaded = read_model(model)
     digest = str(read_manifest(model)["digest"])
     if as_json:
         print_json(_values(model, loaded, digest))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aeanom import metrics
 from aeanom.architectures import Architecture
 from aeanom.cli.output import Printer, percent, plural
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.explain import Explanation
 from aeanom.model import AnomalyModel
 from aeanom.thresholds import Conformal, FittedThreshold
@@ -195,7 +196,14 @@ def show_oddest(
 
 
 def show_layers(printer: Printer, architecture: Architecture) -> None:
-    """Print the layers with their shapes and parameter counts."""
+    """Print the layers with their shapes and parameter counts, or a module's arrays."""
+    if isinstance(architecture, ModuleArchitecture):
+        printer.table(
+            ("array", "shape"),
+            [(array.name, " × ".join(map(str, array.shape))) for array in architecture.parameters],
+        )
+        printer.text(f"{architecture.n_parameters:,} trainable parameters")
+        return
     rows = []
     for placed in architecture.layers:
         values = placed.layer.to_dict()
@@ -251,6 +259,9 @@ def training_facts(model: AnomalyModel) -> list[tuple[str, str]]:
 
 def _shape(architecture: Architecture) -> str:
     """Return `"30-64-6-64-30"` for dense layers, `"28×28 → 32 → 28×28"` for others."""
+    if isinstance(architecture, ModuleArchitecture):
+        shape = "×".join(map(str, architecture.input_shape))
+        return f"a {architecture.framework} module for rows of {shape}"
     shapes = [architecture.input_shape, architecture.latent_shape, architecture.input_shape]
     if architecture.kinds <= {"dense", "activation", "dropout"}:
         dense = (placed for placed in architecture.layers if placed.layer.kind == "dense")

@@ -34,7 +34,6 @@ Other = TypeVar("Other")
 
 MAX_SEGMENT_STEPS = 1024
 MOST_ROWS_AT_ONCE = 4096
-LEAST_ROWS_AT_ONCE = 16
 MOST_ELEMENTS_AT_ONCE = 2**24
 
 
@@ -166,13 +165,14 @@ def epoch_batches(
 def rows_at_once(architecture: Architecture) -> int:
     """Most rows that are computed together without gradients, so that memory stays bounded.
 
-    A power of two from 16 to 4096, with at most 2^24 elements (64 MiB in float32) in the widest
-    layer.
+    A power of two up to 4096, with at most 2^24 elements (64 MiB in float32) in the widest layer
+    if it is more than one row. What is inside a module of a user's own is not known: its rows are
+    taken to be what is widest.
     """
     shapes = [architecture.input_shape, *(placed.output_shape for placed in architecture.walk())]
     fitting = MOST_ELEMENTS_AT_ONCE // max(map(prod, shapes))
     power = 1 << max(fitting.bit_length() - 1, 0)
-    return min(max(power, LEAST_ROWS_AT_ONCE), MOST_ROWS_AT_ONCE)
+    return min(power, MOST_ROWS_AT_ONCE)
 
 
 def evaluation_batches(n_rows: int, batch_size: int) -> tuple[NDArray[np.int32], Float]:

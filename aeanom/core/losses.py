@@ -81,10 +81,14 @@ class Loss:
 
     def check(self, architecture: Architecture) -> None:
         """Raise `InvalidParameterError` if the network cannot be trained with this loss."""
-        if (self.name == "gaussian") != architecture.has_gaussian_output:
+        if self.name == "gaussian" and not architecture.has_gaussian_output:
             raise InvalidParameterError(
-                "loss 'gaussian' needs a network with a Gaussian output, and such a network needs "
-                f"that loss, not {self.name!r}: see architectures.gaussian_output"
+                "loss 'gaussian' needs a network with a Gaussian output: make it with "
+                "architectures.gaussian_output(...)"
+            )
+        if self.name != "gaussian" and architecture.has_gaussian_output:
+            raise InvalidParameterError(
+                f"a network with a Gaussian output needs loss 'gaussian', not {self.name!r}"
             )
         if self.name == "bce" and architecture.output_activation != "sigmoid":
             raise InvalidParameterError(

@@ -126,6 +126,8 @@ def _check_rank(rows: Float, row_shape: Shape | None) -> None:
     if rows.ndim in ranks:
         return
     message = f"Expected {min(ranks)}D array, got {rows.ndim}D array instead (shape {rows.shape}). "
+    if rows.ndim > 4 and row_shape is None:
+        raise InvalidDataError(message + "Rows have one axis, two or three: see architectures")
     if ranks[0] == 2:
         message += "Reshape your data: X.reshape(-1, 1) if it is one feature, X.reshape(1, -1) "
         raise InvalidDataError(message + "if one row")
@@ -190,7 +192,8 @@ def _check_finite(rows: Float, names: Sequence[str] | None) -> None:
     raise InvalidDataError(
         f"Input X contains NaN or infinity: {n_nan} NaN and {n_infinite} infinity (inf) in "
         f"{n_rows} of {len(rows)} rows{where}. Missing "
-        "values are not accepted: drop those rows, or fill them in (sklearn.impute.SimpleImputer)"
+        "values are not accepted: drop those rows, or fill them in"
+        + (" (sklearn.impute.SimpleImputer)" if rows.ndim == 2 else "")
     )
 
 

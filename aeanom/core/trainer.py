@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aeanom.architectures import BatchNorm
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.batches import Block, LossSum, Segment, epoch_batches, split
 from aeanom.core.callbacks import Callback, Progress
@@ -195,6 +196,14 @@ class Trainer(ABC):
         """
         if train.n_rows == 0 or (validation is not None and validation.n_rows == 0):
             raise InvalidDataError("there are no rows to train on or to validate with")
+        if min(self.plan.batch_size, train.n_rows) == 1 and any(
+            isinstance(placed.layer, BatchNorm) and len(placed.input_shape) == 1
+            for placed in self.autoencoder.architecture.walk()
+        ):
+            raise InvalidParameterError(
+                "a single row has no variance: batch normalisation needs batches of several rows "
+                "(normalization='layer' does not)"
+            )
         if resume is None and self.step:
             raise InvalidParameterError(
                 "this trainer has taken steps already: go on with resume=trainer.loop_state(), or "

@@ -158,6 +158,11 @@ def _positive(name: str, value: Any) -> int:
 
 
 def _as_floats(series: Any) -> NDArray[Any]:
+    if np.ma.is_masked(series):
+        raise InvalidDataError(
+            "the series has masked values. Missing values are not accepted: cut the series where "
+            "they are, or fill them in (series.filled(...))"
+        )
     try:
         values = np.asarray(series)
         if values.dtype in (np.float32, np.float64):

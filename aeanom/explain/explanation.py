@@ -44,7 +44,8 @@ class Explanation:
     share : float64 ndarray of shape (n, d), or (n, *row_shape) for images and windows
         Share of the error; each row adds up to 1, or is 0 where the score is.
     contribution : float64 ndarray of the same shape
-        Share times score; each row adds up to its score.
+        Share times score; each row adds up to its score. A log-likelihood may be negative, and
+        so are its contributions then: `share` tells which feature is oddest.
     expected, seen : float64 ndarray of the same shape
         The reconstruction and the row itself, in the units of the table.
     """

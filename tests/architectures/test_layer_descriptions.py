@@ -161,6 +161,12 @@ def test_a_second_layer_of_the_same_kind_is_refused():
     assert LAYERS["dense"] is Dense
 
 
+def test_a_class_of_your_own_does_not_take_the_place_of_ours_by_its_name():
+    with pytest.raises(ArchitectureError, match="there is a layer of kind 'dropout' already"):
+        type("Dropout", (Layer,), {"kind": "dropout", "__module__": "elsewhere"})
+    assert LAYERS["dropout"] is Dropout
+
+
 def test_a_layer_of_your_own_is_read_from_its_dict(monkeypatch):
     # Takes the class out of the table again.
     monkeypatch.setattr("aeanom.architectures.layers.base.LAYERS", dict(LAYERS))

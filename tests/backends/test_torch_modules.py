@@ -17,8 +17,10 @@ from support import (
     segment,
     train,
 )
+from typer.testing import CliRunner
 
 from aeanom import AnomalyDetector, load
+from aeanom.cli.main import app
 from aeanom.core import Adam, Block, Loss, TrainingPlan, get_backend, initial_weights
 from aeanom.core.batches import epoch_batches
 from aeanom.core.losses import elementwise_loss
@@ -737,6 +739,33 @@ def test_another_module_is_refused(detector, tmp_path, other, message):
     detector.save(path)
     with pytest.raises(ModelFileError, match=message):
         load(path, module=other())
+
+
+def test_a_module_that_does_something_else_with_the_same_arrays_is_refused(tmp_path):
+    def network(function):
+        return nn.Sequential(nn.Linear(6, 4), function, nn.Linear(4, 6))
+
+    path = tmp_path / "model.aeanom"
+    fitted(network(nn.Tanh())).save(path)
+    with pytest.raises(ModelFileError, match="it computes something else with them"):
+        load(path, module=network(nn.ReLU()))
+
+
+def test_a_file_can_be_looked_at_without_the_module(detector, tmp_path):
+    path = tmp_path / "model.aeanom"
+    detector.save(path)
+    result = CliRunner().invoke(app, ["info", str(path)])
+    assert result.exit_code == 0, result.output
+    assert "a torch module for rows of 6" in result.output
+    assert "num_batches_tracked" in result.output
+
+
+def test_parity_of_a_module_is_that_with_itself_and_says_why_not_with_others(detector):
+    report = detector.model_.parity(ROWS, ["torch", "numpy"])
+    assert report.reference == "torch"
+    assert report.agrees
+    assert "cannot run a torch module" in report.backends[1].reason
+    assert not detector.model_.parity(ROWS, ["numpy"]).agrees
 
 
 def test_a_clone_of_a_detector_fits_the_same(detector):

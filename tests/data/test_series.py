@@ -180,3 +180,9 @@ def test_gaps_between_windows_are_refused():
 def test_an_unknown_way_to_reduce_is_refused():
     with pytest.raises(InvalidParameterError, match="'mean' or 'max', got 'median'"):
         point_scores(np.zeros(7), 4, 1, 10, reduce="median")
+
+
+def test_masked_values_are_refused_and_not_taken_for_data():
+    series = np.ma.masked_greater(np.arange(10.0), 7)
+    with pytest.raises(InvalidDataError, match="masked values"):
+        sliding_windows(series, 3)

@@ -5,7 +5,7 @@ import pytest
 
 from aeanom import AnomalyDetector, architectures, load
 from aeanom.core.scaling import Scaler
-from aeanom.errors import ArchitectureError, InvalidDataError
+from aeanom.errors import ArchitectureError, InvalidDataError, InvalidParameterError
 
 GENERATOR = np.random.default_rng(0)
 # A bright bar whose place differs from image to image; waves whose phase does.
@@ -133,3 +133,26 @@ def test_the_summary_says_what_a_row_is(kind):
     summary = fitted(kind).model_.summary()
     shape = " × ".join(map(str, ROWS[kind].shape[1:]))
     assert summary.startswith(f"AnomalyModel on rows of {shape}")
+
+
+def test_square_rows_are_images_unless_the_network_goes_through_time():
+    flat = architectures.Architecture(
+        (8, 8),
+        (architectures.Flatten(), architectures.Dense(3)),
+        (architectures.Dense(64), architectures.Reshape((8, 8))),
+    )
+    assert fitted("images", architecture=flat).model_.scaler.center.shape == (1,)
+    series = architectures.convolutional_1d((8, 8))
+    assert fitted("images", architecture=series).model_.scaler.center.shape == (8,)
+
+
+def test_a_single_row_cannot_be_normalised_by_its_batch():
+    network = architectures.dense(6, (4,), 2, normalization="batch")
+    rows = np.random.default_rng(0).normal(size=(50, 6))
+    with pytest.raises(InvalidParameterError, match="a single row has no variance"):
+        AnomalyDetector(architecture=network, batch_size=1, backend="numpy").fit(rows)
+
+
+def test_rows_of_too_many_axes_are_refused_without_advice_for_columns():
+    with pytest.raises(InvalidDataError, match="Rows have one axis, two or three"):
+        AnomalyDetector().fit(np.zeros((4, 3, 3, 3, 3)))

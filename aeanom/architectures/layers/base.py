@@ -97,10 +97,13 @@ class Layer(ABC):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         kind = vars(cls).get("kind")
-        if kind is not None and kind in LAYERS and LAYERS[kind].__qualname__ != cls.__qualname__:
+        if kind is None:
+            return
+        known = LAYERS.get(kind, cls)
+        # The same class again is a module that was loaded anew.
+        if (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ArchitectureError(f"there is a layer of kind {kind!r} already: {LAYERS[kind]}")
-        if kind is not None:
-            LAYERS[kind] = cls
+        LAYERS[kind] = cls
 
     @abstractmethod
     def output_shape(self, input_shape: Shape) -> Shape:
