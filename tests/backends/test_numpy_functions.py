@@ -269,4 +269,4 @@ def test_an_input_s_gradient_that_nobody_wants_is_not_computed(layer):
         workspace = RecordingWorkspace()
         y, backward, _, _ = call(layer, rows, "train", workspace=workspace)
         backward(np.ones_like(y), wanted)
-        assert any(name.endswith("delta") for name in workspace.names) == wanted
+        assert any("delta" in str(name) for name in workspace.names) == wanted

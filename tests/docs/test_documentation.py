@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from aeanom import available_backends
+from aeanom.architectures.layers import LAYERS
+
 ROOT = Path(__file__).parents[2]
 PAGES = [
     ROOT / "README.md",
@@ -51,6 +54,19 @@ def run_shell(code):
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 
+@pytest.fixture
+def layers_of_its_own():
+    """Forget the layers that a page defines: a table of layers is the whole process's."""
+    yield
+    for kind in [kind for kind, cls in LAYERS.items() if not cls.__module__.startswith("aeanom.")]:
+        del LAYERS[kind]
+        for name in available_backends():
+            module = sys.modules.get(f"aeanom.backends.{name}.layers")
+            if module is not None:
+                module.LAYERS.pop(kind, None)
+
+
+@pytest.mark.usefixtures("layers_of_its_own")
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")], ids=names
 )
