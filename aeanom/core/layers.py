@@ -8,16 +8,35 @@ in them is the framework's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from aeanom.architectures import Layer, PlacedLayer, Shape
 from aeanom.core.losses import Loss
 
-__all__ = ["BoundLayer", "Context", "Mode", "bind", "compute", "run"]
+__all__ = [
+    "Backward",
+    "BoundLayer",
+    "Context",
+    "Mode",
+    "Result",
+    "bind",
+    "compute",
+    "run",
+    "run_flattened",
+    "run_with_backward",
+]
 
 Array = TypeVar("Array")
 Mode = Literal["score", "evaluate", "train"]
+Backward = Callable[[Array, bool], Array]
+"""`backward(delta, wanted)`: write the parameters' gradients, return that of the input.
+
+`delta`, the gradient of the output, may be overwritten. What is returned means nothing if it was
+not `wanted`.
+"""
+Result = tuple[Array, Backward[Array]]
+"""A layer's output and the way back, of a backend that writes its gradients out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +139,50 @@ def run(
     for bound in layers:
         x = functions[bound.layer.kind](bound, x, context)
     return x
+
+
+def run_with_backward(
+    function_of: Callable[[str], Callable[[BoundLayer[Array], Array, Any], Result[Array]]],
+    layers: Iterable[BoundLayer[Array]],
+    x: Array,
+    context: Any,
+) -> Result[Array]:
+    """Send rows through layers whose functions, by kind, return the way back too."""
+    backwards: list[tuple[Backward[Array], bool]] = []
+    learns = False
+    for bound in layers:
+        x, backward = function_of(bound.layer.kind)(bound, x, context)
+        backwards.append((backward, learns))
+        learns = learns or bool(bound.parameters or bound.inner)
+
+    def all_backward(delta: Array, wanted: bool) -> Array:
+        # Nobody wants the gradient of what comes before the first layer that learns.
+        for backward, learns_before in reversed(backwards):
+            delta = backward(delta, wanted or learns_before)
+            if not (wanted or learns_before):
+                break
+        return delta
+
+    return x, all_backward
+
+
+def run_flattened(
+    function: Callable[[BoundLayer[Array], Array, Any], Result[Array]],
+    bound: BoundLayer[Array],
+    x: Any,
+    context: Any,
+) -> Result[Any]:
+    """Apply a layer for flat rows to each time or place of all rows; its output may be changed."""
+    flat = replace(bound, input_shape=bound.input_shape[-1:])
+    y: Any
+    y, flat_backward = function(flat, x.reshape(-1, x.shape[-1]), context)
+
+    def backward(delta: Any, wanted: bool) -> Any:
+        delta = flat_backward(delta.reshape(y.shape), wanted)
+        return delta.reshape(x.shape) if wanted else delta
+
+    context.overwritable = output = y.reshape(*x.shape[:-1], -1)
+    return output, backward
 
 
 def compute(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from aeanom.architectures import Shape
+from aeanom.core import layers
 from aeanom.core.layers import BoundLayer, Context
 from aeanom.core.weights import Float
 
 Bound = BoundLayer[Float]
-Backward = Callable[[Float, bool], Float]
-"""`backward(delta, wanted)`: write the parameters' gradients, return that of the input.
-
-`delta`, the gradient of the output, may be overwritten. What is returned means nothing if it was
-not `wanted`.
-"""
-Result = tuple[Float, Backward]
+Backward = layers.Backward[Float]
+Result = layers.Result[Float]
 
 
 class Workspace:

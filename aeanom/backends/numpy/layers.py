@@ -9,7 +9,6 @@ what that one wrote. Windows and recurrence stand in `convolution.py` and `recur
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -25,7 +24,7 @@ from aeanom.architectures import (
 )
 from aeanom.architectures.layers import LOG_VARIANCE_BOUND
 from aeanom.backends.numpy.activations import FUNCTIONS
-from aeanom.backends.numpy.context import Backward, Bound, NumpyContext, Result
+from aeanom.backends.numpy.context import Bound, NumpyContext, Result
 from aeanom.backends.numpy.convolution import (
     average_pool,
     conv1d,
@@ -35,27 +34,13 @@ from aeanom.backends.numpy.convolution import (
     upsample,
 )
 from aeanom.backends.numpy.recurrent import gru, lstm
+from aeanom.core.layers import run_flattened, run_with_backward
 from aeanom.core.weights import Float
 
 
 def forward(layers: Iterable[Bound], x: Float, context: NumpyContext) -> Result:
     """Send rows through layers; `backward` goes the whole way back."""
-    backwards: list[tuple[Backward, bool]] = []
-    learns = False
-    for bound in layers:
-        x, backward = LAYERS[bound.layer.kind](bound, x, context)
-        backwards.append((backward, learns))
-        learns = learns or bool(bound.parameters or bound.inner)
-
-    def all_backward(delta: Float, wanted: bool) -> Float:
-        # Nobody wants the gradient of what comes before the first layer that learns.
-        for backward, learns_before in reversed(backwards):
-            delta = backward(delta, wanted or learns_before)
-            if not (wanted or learns_before):
-                break
-        return delta
-
-    return x, all_backward
+    return run_with_backward(LAYERS.__getitem__, layers, x, context)
 
 
 def dense(
@@ -68,7 +53,7 @@ def dense(
     """`x @ kernel + bias`; gradients are `x.T @ delta`, the sum of `delta`, `delta @ kernel.T`."""
     if len(bound.input_shape) > 1:
         # One product for all times or places of all rows.
-        return _flattened(dense, bound, x, context)
+        return run_flattened(dense, bound, x, context)
     kernel, bias = bound.parameters[kernel_name], bound.parameters.get(bias_name)
     # Flat rows may come as stacks of matrices.
     y = context.array(bound, f"{kernel_name}.output", (*x.shape[:-1], kernel.shape[1]))
@@ -87,24 +72,6 @@ def dense(
 
     context.overwritable = y
     return y, backward
-
-
-def _flattened(
-    function: Callable[[Bound, Float, NumpyContext], Result],
-    bound: Bound,
-    x: Float,
-    context: NumpyContext,
-) -> Result:
-    """Apply a layer for flat rows to each time or place of all rows."""
-    flat = replace(bound, input_shape=bound.input_shape[-1:])
-    y, flat_backward = function(flat, x.reshape(-1, x.shape[-1]), context)
-
-    def backward(delta: Float, wanted: bool) -> Float:
-        delta = flat_backward(delta.reshape(y.shape), wanted)
-        return delta.reshape(x.shape) if wanted else delta
-
-    context.overwritable = output = y.reshape(*x.shape[:-1], -1)
-    return output, backward
 
 
 def activation(bound: Bound, x: Float, context: NumpyContext) -> Result:

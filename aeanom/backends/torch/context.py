@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from aeanom.architectures import Shape
+from aeanom.core import layers
 from aeanom.core.layers import BoundLayer, Context
 
 Bound = BoundLayer[Tensor]
-Backward = Callable[[Tensor, bool], Tensor]
-"""`backward(delta, wanted)`: write the parameters' gradients, return that of the input.
-
-`delta`, the gradient of the output, may be overwritten. What is returned means nothing if it was
-not `wanted`.
-"""
-Result = tuple[Tensor, Backward]
+Backward = layers.Backward[Tensor]
+Result = layers.Result[Tensor]
 
 
 class Workspace:

@@ -9,7 +9,6 @@ with its fresh tensors takes a fifth longer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,28 +33,13 @@ from aeanom.architectures.layers import (
     MaxPool,
 )
 from aeanom.backends.torch.activations import FUNCTIONS, IN_PLACE
-from aeanom.backends.torch.context import Backward, Bound, Result, TorchContext
-from aeanom.core.layers import Context, run
+from aeanom.backends.torch.context import Bound, Result, TorchContext
+from aeanom.core.layers import Context, run, run_flattened, run_with_backward
 
 
 def forward(layers: Iterable[Bound], x: Tensor, context: TorchContext) -> Result:
     """Send rows through layers in training; `backward` goes the whole way back."""
-    backwards: list[tuple[Backward, bool]] = []
-    learns = False
-    for bound in layers:
-        x, backward = DIRECT.get(bound.layer.kind, by_autograd)(bound, x, context)
-        backwards.append((backward, learns))
-        learns = learns or bool(bound.parameters or bound.inner)
-
-    def all_backward(delta: Tensor, wanted: bool) -> Tensor:
-        # Nobody wants the gradient of what comes before the first layer that learns.
-        for backward, learns_before in reversed(backwards):
-            delta = backward(delta, wanted or learns_before)
-            if not (wanted or learns_before):
-                break
-        return delta
-
-    return x, all_backward
+    return run_with_backward(lambda kind: DIRECT.get(kind, by_autograd), layers, x, context)
 
 
 def dense(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
@@ -366,7 +350,7 @@ def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
     """`x @ kernel + bias`; gradients are `x.T @ delta`, the sum of `delta`, `delta @ kernel.T`."""
     if len(bound.input_shape) > 1:
         # One product for all times or places of all rows.
-        return _flattened(dense_direct, bound, x, context)
+        return run_flattened(dense_direct, bound, x, context)
     kernel, bias = bound.parameters["kernel"], bound.parameters.get("bias")
     y = context.tensor(bound, "output", (len(x), kernel.shape[1]))
     torch.mm(x, kernel, out=y)
@@ -383,24 +367,6 @@ def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
 
     context.overwritable = y
     return y, backward
-
-
-def _flattened(
-    function: Callable[[Bound, Tensor, TorchContext], Result],
-    bound: Bound,
-    x: Tensor,
-    context: TorchContext,
-) -> Result:
-    """Apply a layer for flat rows to each time or place of all rows."""
-    flat = replace(bound, input_shape=bound.input_shape[-1:])
-    y, flat_backward = function(flat, x.reshape(-1, x.shape[-1]), context)
-
-    def backward(delta: Tensor, wanted: bool) -> Tensor:
-        delta = flat_backward(delta.reshape(y.shape), wanted)
-        return delta.reshape(x.shape) if wanted else delta
-
-    context.overwritable = output = y.reshape(*x.shape[:-1], -1)
-    return output, backward
 
 
 def activation_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
