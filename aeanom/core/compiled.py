@@ -56,6 +56,10 @@ class CompiledAutoencoder(Autoencoder):
     def context(self) -> AbstractContextManager[Any]:
         """Return the context in which the framework must be called."""
 
+    def as_argument(self, array: NDArray[Any]) -> Any:
+        """Make an array fit to be handed to a compiled function once, typed as in `to_device`."""
+        return self.to_device(array)
+
     def weights(self) -> Weights:
         """Copy all weights to the host."""
         return self.to_canonical(self.parameters)
@@ -96,6 +100,7 @@ class Program(NamedTuple):
     architecture: Architecture
     loss: Loss
     optimizer: Adam
+    compute_dtype: str | None = None
 
 
 class Moments(NamedTuple):
@@ -131,7 +136,9 @@ class CompiledTrainer(Trainer):
 
     def __init__(self, autoencoder: CompiledAutoencoder, plan: TrainingPlan) -> None:
         super().__init__(autoencoder, plan)
-        self._program = Program(autoencoder.architecture, plan.loss, plan.optimizer)
+        self._program = Program(
+            autoencoder.architecture, plan.loss, plan.optimizer, plan.compute_dtype
+        )
         table = autoencoder.architecture.trainable
         zeros = {parameter.name: np.zeros(parameter.shape) for parameter in table}
         self._moments = self._to_moments(zeros, zeros)
@@ -155,11 +162,11 @@ class CompiledTrainer(Trainer):
                 autoencoder.parameters,
                 self._moments,
                 placed.block,
-                self._padded(segment.order, size),
-                self._padded(segment.row_weight, size),
-                {name: self._padded(values, size) for name, values in segment.schedules.items()},
+                self._argument(segment.order, size),
+                self._argument(segment.row_weight, size),
+                {name: self._argument(values, size) for name, values in segment.schedules.items()},
                 segment.noise
-                and {name: self._padded(draws, size) for name, draws in segment.noise.items()},
+                and {name: self._argument(draws, size) for name, draws in segment.noise.items()},
                 self._whole_number(self.plan.seed % 2**31),
                 self._whole_number(segment.first_step),
                 self._whole_number(segment.steps),
@@ -176,8 +183,8 @@ class CompiledTrainer(Trainer):
                 self._program,
                 self.autoencoder.parameters,
                 placed.block,
-                self._padded(order, size),
-                self._padded(row_weight, size),
+                self._argument(order, size),
+                self._argument(row_weight, size),
                 self._whole_number(len(order)),
             )
         return LossSum(total, row_weight.sum())
@@ -252,10 +259,10 @@ class CompiledTrainer(Trainer):
             return Moments(from_canonical(first, trainable), from_canonical(second, trainable))
 
     def _to_device(self, block: Block[Float], size: int) -> Block[Any]:
-        return block.map(lambda part: self._padded(part, size))
+        return block.map(lambda part: self.autoencoder.to_device(pad_rows(part, size)))
 
-    def _padded(self, array: NDArray[Any], size: int) -> Any:
-        return self.autoencoder.to_device(pad_rows(array, size))
+    def _argument(self, array: NDArray[Any], size: int) -> Any:
+        return self.autoencoder.as_argument(pad_rows(array, size))
 
     def _whole_number(self, number: int) -> Any:
-        return self.autoencoder.to_device(np.asarray(number, dtype=np.int32))
+        return self.autoencoder.as_argument(np.asarray(number, dtype=np.int32))

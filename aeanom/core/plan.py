@@ -37,6 +37,9 @@ class TrainingPlan:
     noise : {"native", "shared"}
         Whose random numbers the layers use that draw some (dropout, denoising, variational): the
         framework's, or those of `core/noise.py`.
+    compute_dtype : {None, "bfloat16"}
+        What layers compute in while training; None is the weights' own dtype. The weights, the
+        loss and the optimiser's state keep that in any case.
     """
 
     loss: Loss = field(default_factory=Loss)
@@ -49,6 +52,7 @@ class TrainingPlan:
     patience: int | None = None
     min_delta: float = 0.0
     noise: str = "native"
+    compute_dtype: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "epochs"):
@@ -62,6 +66,10 @@ class TrainingPlan:
             raise InvalidParameterError(f"patience must be at least 1, got {self.patience}")
         if self.noise not in ("native", "shared"):
             raise InvalidParameterError(f"noise is 'native' or 'shared', got {self.noise!r}")
+        if self.compute_dtype not in (None, "bfloat16"):
+            raise InvalidParameterError(
+                f"compute_dtype is None or 'bfloat16', got {self.compute_dtype!r}"
+            )
 
     def schedules(self, first_step: int, steps: int, warm_up_steps: int = 0) -> Mapping[str, Float]:
         """Values that may change from step to step, for `steps` steps from `first_step`.

@@ -7,12 +7,13 @@ decided here, for every backend. A backend only does what the loop hands it: a s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from math import inf, isfinite
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,18 @@ class LoopState:
     waited: int = 0
 
 
+class _EpochSum(NamedTuple):
+    """An epoch whose steps may still be under way: its loss, and the step after its last one."""
+
+    parts: Sequence[LossSum]
+    step: int
+
+    def mean(self) -> float:
+        """Return the mean loss; waits for the device, once an epoch."""
+        total = sum(float(part.total) for part in self.parts)
+        return total / sum(float(part.weight) for part in self.parts)
+
+
 @dataclass
 class _Loop:
     """What the loop keeps while it runs; `best` and `last` are snapshots of the backend.
@@ -99,6 +112,11 @@ class Trainer(ABC):
         self.plan = plan
         self.step = 0
         self._loop: _Loop | None = None
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether `run_steps` returns before the steps are done, so that there is time to use."""
+        return False
 
     # What a backend writes.
 
@@ -217,20 +235,22 @@ class Trainer(ABC):
         placed = self.place(train)
         placed_validation = None if validation is None else self.place(validation)
         history = loop.history
-        for epoch in range(history.epochs, self.plan.epochs):
-            if self._patience_is_used_up(loop):
-                history.stopped_by = "early_stopping"
-                break
-            started = perf_counter()
-            loss = self._train_epoch(placed, train.n_rows, epoch)
-            self._check_finite(loss, "training", epoch)
+        # Where nobody looks at the weights between epochs, the device need not wait for the host.
+        ahead = self.is_asynchronous and placed_validation is None and not callbacks
+        started = perf_counter()
+        for epoch_sum in self._train_epochs(placed, train.n_rows, loop, ahead=ahead):
+            loss = epoch_sum.mean()
+            self._check_finite(loss, "training", history.epochs)
             if placed_validation is not None:
                 evaluated = self.evaluate(placed_validation, self.plan.schedules(self.step, 1))
-                history.validation_loss.append(evaluated.mean())
-                self._check_finite(history.validation_loss[-1], "validation", epoch)
+                validation_loss = evaluated.mean()
+                self._check_finite(validation_loss, "validation", history.epochs)
+                history.validation_loss.append(validation_loss)
             history.loss.append(loss)
-            history.seconds.append(perf_counter() - started)
-            history.steps = self.step
+            now = perf_counter()
+            history.seconds.append(now - started)
+            started = now
+            history.steps = epoch_sum.step
             self._watch(loop)
             if self._patience_is_used_up(loop):
                 history.stopped_by = "early_stopping"
@@ -275,7 +295,21 @@ class Trainer(ABC):
         self.load_state(resume.trainer)
         return loop
 
-    def _train_epoch(self, placed: Any, n_rows: int, epoch: int) -> float:
+    def _train_epochs(
+        self, placed: Any, n_rows: int, loop: _Loop, *, ahead: bool
+    ) -> Iterator[_EpochSum]:
+        """Run the epochs that are left; with `ahead`, start each before the last is handed out."""
+        under_way: deque[_EpochSum] = deque()
+        for epoch in range(loop.history.epochs, self.plan.epochs):
+            if self._patience_is_used_up(loop):
+                loop.history.stopped_by = "early_stopping"
+                break
+            under_way.append(self._train_epoch(placed, n_rows, epoch))
+            if len(under_way) > ahead:
+                yield under_way.popleft()
+        yield from under_way
+
+    def _train_epoch(self, placed: Any, n_rows: int, epoch: int) -> _EpochSum:
         plan, warm_up_steps = self.plan, self.autoencoder.architecture.warm_up_steps
         order, row_weight = epoch_batches(
             n_rows, plan.batch_size, seed=plan.seed, epoch=epoch, shuffle=plan.shuffle
@@ -292,8 +326,7 @@ class Trainer(ABC):
                 noise=self._shared_noise(steps, batch),
             )
             sums.append(self.run_steps(placed, segment))
-        # Only now is the device waited for: once an epoch.
-        return sum(float(part.total) for part in sums) / sum(float(part.weight) for part in sums)
+        return _EpochSum(sums, self.step)
 
     def _parts(
         self, order: NDArray[np.int32], row_weight: Float

@@ -30,8 +30,8 @@ FILES = [
 # and recurrence in files of their own, to where the way back is written out.
 MORE_FILES = {
     "numpy": ["context.py", "convolution.py", "recurrent.py"],
-    "torch": ["context.py", "module.py"],
-    "jax": ["module.py"],
+    "torch": ["context.py", "graph.py", "mixed_precision.py", "module.py", "precision.py"],
+    "jax": ["module.py", "native.py"],
     "tensorflow": ["module.py"],
 }
 

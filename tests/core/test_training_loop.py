@@ -136,6 +136,50 @@ def test_an_improvement_smaller_than_min_delta_does_not_count():
     assert history.best_epoch == 1
 
 
+class AsynchronousTrainer(ScriptedTrainer):
+    """Writes down when an epoch is started, and when its loss is waited for."""
+
+    is_asynchronous = True
+
+    def __init__(self, **plan):
+        super().__init__(**plan)
+        self.events = []
+
+    def run_steps(self, placed, segment):
+        total, weight = super().run_steps(placed, segment)
+        epoch, events = self.autoencoder.epochs, self.events
+        events.append(f"start {epoch}")
+
+        class Total(float):
+            def __float__(self):
+                events.append(f"wait {epoch}")
+                return float(total)
+
+        return LossSum(Total(), weight)
+
+
+def test_an_epoch_is_started_before_the_loss_of_the_last_one_is_waited_for():
+    trainer = AsynchronousTrainer(training=[9, 8, 7])
+    history = trainer.fit(ROWS)
+    assert trainer.events == ["start 1", "start 2", "wait 1", "start 3", "wait 2", "wait 3"]
+    assert (history.loss, history.steps, len(history.seconds)) == ([9, 8, 7], 6, 3)
+
+
+@pytest.mark.parametrize("watching", [{"validation": ROWS}, {"callbacks": [lambda progress: None]}])
+def test_no_epoch_is_started_while_somebody_looks_at_the_one_before(watching):
+    trainer = AsynchronousTrainer(validation=[5, 4], training=[9, 8])
+    trainer.fit(ROWS, **watching)
+    assert trainer.events == ["start 1", "wait 1", "start 2", "wait 2"]
+
+
+def test_training_that_diverges_is_noticed_one_epoch_late_at_most():
+    trainer = AsynchronousTrainer(training=[9, math.nan, 7, 6, 5])
+    with pytest.raises(TrainingError, match="after epoch 2"):
+        trainer.fit(ROWS)
+    assert trainer.events[-1] == "wait 2"
+    assert "start 4" not in trainer.events
+
+
 def test_every_callback_hears_of_every_epoch():
     heard = []
     ScriptedTrainer(validation=[5, 4, 3], training=[9, 8, 7]).fit(

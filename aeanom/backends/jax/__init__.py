@@ -1,4 +1,4 @@
-"""The JAX backend: Flax modules, Optax, XLA. Everything that imports them stands in this folder."""
+"""The JAX backend: XLA, and Flax for modules. All that imports them stands in this folder."""
 
 from aeanom.backends.jax.backend import JaxBackend
 

@@ -1,4 +1,7 @@
-"""`JaxBackend`: networks as `flax.nnx.Module`, on the CPU and on CUDA devices."""
+"""`JaxBackend`: networks in JAX, on the CPU and on CUDA devices.
+
+Flax is imported only for what needs it, a user's own module and `Autoencoder.native`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import jax
 from aeanom.architectures import Architecture, Shape
 from aeanom.backends.jax.autoencoder import JaxAutoencoder
 from aeanom.backends.jax.layers import LAYERS
-from aeanom.backends.jax.module import describe
 from aeanom.backends.jax.trainer import JaxTrainer
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.backend import Backend, Capabilities
@@ -28,6 +30,7 @@ class JaxBackend(Backend):
         layer_kinds=frozenset(LAYERS),
         dtypes=frozenset({"float32", "float64"}),
         device_kinds=frozenset({"cpu", "cuda"}),
+        compute_dtypes=frozenset({"bfloat16"}),
     )
 
     def devices(self) -> tuple[str, ...]:
@@ -52,4 +55,6 @@ class JaxBackend(Backend):
 
     def describe(self, module: Any, input_shape: Shape, dtype: str) -> ModuleArchitecture:
         """Return what is to be known of a `flax.nnx.Module`."""
+        from aeanom.backends.jax.module import describe
+
         return describe(module, input_shape, dtype)

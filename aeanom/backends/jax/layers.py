@@ -60,8 +60,10 @@ def layer_norm(bound: Bound, x: jax.Array, context: Pass) -> jax.Array:
 
 def batch_norm(bound: Bound, x: jax.Array, context: Pass) -> jax.Array:
     """Normalise each channel: in training by the batch, which the buffers follow."""
-    layer, parameters = bound.layer, bound.parameters
+    layer, parameters, dtype = bound.layer, bound.parameters, x.dtype
     assert isinstance(layer, descriptions.BatchNorm)
+    # Moments have the precision of the buffers, which may be more than that of the rows.
+    x = x.astype(parameters["mean"].dtype)
     if context.mode == "train":
         mean, variance = _channel_moments(x, _is_real(x, context))
         for name, value in (("mean", mean), ("variance", variance)):
@@ -70,7 +72,7 @@ def batch_norm(bound: Bound, x: jax.Array, context: Pass) -> jax.Array:
     else:
         mean, variance = parameters["mean"], parameters["variance"]
     normalised = (x - mean) / jnp.sqrt(variance + layer.epsilon)
-    return normalised * parameters["scale"] + parameters["bias"]
+    return (normalised * parameters["scale"] + parameters["bias"]).astype(dtype)
 
 
 def flatten(bound: Bound, x: jax.Array, context: Pass) -> jax.Array:
@@ -185,7 +187,8 @@ def gaussian_latent(bound: Bound, x: jax.Array, context: Pass) -> jax.Array:
         weight = layer.beta * context.schedule("kl_weight") / context.n_elements
         context.penalise(weight * divergence)
     if context.mode == "train" and bound.name in context.draws:
-        return mean + jnp.exp(log_variance / 2) * context.draws[bound.name]
+        draws = context.draws[bound.name].astype(mean.dtype)
+        return mean + jnp.exp(log_variance / 2) * draws
     return mean
 
 
@@ -201,11 +204,11 @@ def input_noise(bound: Bound, x: jax.Array, context: Pass) -> jax.Array:
         return x
     draws, amount = context.draws[bound.name], bound.layer.amount
     if bound.layer.noise == "gaussian":
-        return x + amount * draws
+        return x + amount * draws.astype(x.dtype)
     if bound.layer.noise == "masking":
         return x * (draws >= amount)
     n_rows = _is_real(x, context).sum()
-    other = jnp.floor(draws / amount * n_rows.astype(x.dtype)).astype(n_rows.dtype)
+    other = jnp.floor(draws / amount * n_rows.astype(draws.dtype)).astype(n_rows.dtype)
     own = jnp.arange(len(x), dtype=n_rows.dtype).reshape(-1, *(1,) * (x.ndim - 1))
     source = jnp.where(draws < amount, jnp.minimum(other, n_rows - 1), own)
     return jnp.take_along_axis(x, source, axis=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from aeanom.backends.jax.layers import bounded_log_variance
 from aeanom.core.losses import LOG_2_PI, Loss
@@ -22,7 +21,8 @@ def row_losses(
 
 def _elements(loss: Loss, output: jax.Array, target: jax.Array) -> jax.Array:
     if loss.name == "bce":
-        return optax.sigmoid_binary_cross_entropy(output, target)
+        log_p, log_not_p = jax.nn.log_sigmoid(output), jax.nn.log_sigmoid(-output)
+        return -target * log_p - (1 - target) * log_not_p
     if loss.name == "gaussian":
         mean, raw = jnp.split(output, 2, axis=-1)
         log_variance = bounded_log_variance(raw)

@@ -17,12 +17,10 @@ from flax import nnx
 from numpy.typing import NDArray
 
 from aeanom.architectures import Parameter, Shape
+from aeanom.backends.jax.network import KEY
 from aeanom.core.layers import Context
 from aeanom.core.modules import ModuleArchitecture, check_reconstruction
 from aeanom.errors import ArchitectureError
-
-KEY = "key"
-"""What the random key of a training step is called among its draws."""
 
 Path = tuple[Any, ...]
 
@@ -73,7 +71,8 @@ class ModuleNetwork:
         self.architecture = architecture
         self.module = nnx.clone(architecture.module)
         self.module.eval()
-        self._dtype = str(next(iter(parameters.values())).dtype)
+        # The widest: in training in a narrower dtype, buffers are not cast.
+        self._dtype = str(jnp.result_type(*parameters.values()))
         for name, slot in self.variables().items():
             slot.set_value(parameters[name])
 

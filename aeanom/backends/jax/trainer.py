@@ -11,7 +11,6 @@ from math import log, prod
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from aeanom.backends.jax.losses import row_losses
 from aeanom.backends.jax.network import Noise, Parameters, draw_noise, make_network
@@ -78,7 +77,8 @@ def loss_sum(
     def step(index: jax.Array, total: jax.Array) -> jax.Array:
         batch = _gather(block, order[index])
         context: Pass = Context("evaluate", n_elements=_n_elements(program))
-        return total + _weighted_sum(program, parameters, batch, row_weight[index], context)
+        weight = row_weight[index]
+        return total + _weighted_sum(program, parameters, batch, weight, context, weight.dtype)
 
     return jax.lax.fori_loop(0, steps, step, jnp.zeros((), row_weight.dtype))
 
@@ -114,9 +114,13 @@ def _weighted_sum(
     batch: Block[jax.Array],
     row_weight: jax.Array,
     context: Pass,
+    dtype: jax.typing.DTypeLike,
 ) -> jax.Array:
+    """Weighted sum of the row losses; the layers compute in `dtype`, the loss in the rows' own."""
     network = make_network(program.architecture, parameters)
-    output = network.output(batch.rows, context, raw=program.loss.takes_raw_output)
+    rows = batch.rows.astype(dtype)
+    output = network.output(rows, context, raw=program.loss.takes_raw_output)
+    output = output.astype(batch.rows.dtype)
     losses = row_losses(program.loss, output, batch.target, batch.element_weights)
     return (context.penalised(losses) * row_weight).sum()
 
@@ -134,8 +138,12 @@ def _sum_and_gradients(
 
     def divided(trainable: Parameters) -> tuple[jax.Array, tuple[jax.Array, Parameters]]:
         context: Pass = Context("train", row_weight, noise, schedules, _n_elements(program))
-        total = _weighted_sum(program, {**parameters, **trainable}, batch, row_weight, context)
+        cast = jax.tree.map(lambda array: array.astype(dtype), trainable)
+        total = _weighted_sum(program, {**parameters, **cast}, batch, row_weight, context, dtype)
         return total / divisor, (total, context.updates)
+
+    # Gradients are taken through the cast: they are of the weights, in the weights' dtype.
+    dtype = program.compute_dtype or row_weight.dtype
 
     names = [parameter.name for parameter in program.architecture.trainable]
     trainable = {name: parameters[name] for name in names}
@@ -163,8 +171,14 @@ def optimizer_step(
         factor = jnp.minimum(optimizer.clip_norm / norm, 1)
         gradients = jax.tree.map(lambda gradient: gradient * factor, gradients)
     beta1, beta2 = optimizer.beta1, optimizer.beta2
-    first = optax.tree.update_moment(gradients, moments.first, beta1, 1)
-    second = optax.tree.update_moment_per_elem_norm(gradients, moments.second, beta2, 2)
+    first = {
+        name: beta1 * moments.first[name] + (1 - beta1) * gradient
+        for name, gradient in gradients.items()
+    }
+    second = {
+        name: beta2 * moments.second[name] + (1 - beta2) * (gradient * gradient)
+        for name, gradient in gradients.items()
+    }
     # 1 - βᵗ by expm1: in float32 the plain difference, Optax's too, is off by 5e-5 at first.
     count = (step + 1).astype(learning_rate.dtype)
     correction1 = -jnp.expm1(count * log(beta1)) if beta1 else 1.0
@@ -186,6 +200,11 @@ class JaxTrainer(CompiledTrainer):
     loss_sum_function = staticmethod(loss_sum)
     sum_and_gradients_function = staticmethod(sum_and_gradients)
     optimizer_step_function = staticmethod(optimizer_step)
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Calls return before they are done."""
+        return True
 
     def copy(self, parameters: Parameters) -> Parameters:
         """Copy arrays on the device."""
