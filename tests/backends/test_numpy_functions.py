@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from support import largest_difference, relative_difference
+from support import (
+    largest_difference,
+    make_trainer,
+    normal_rows,
+    relative_difference,
+    same_bits,
+    train,
+)
 
 from aeanom.architectures.layers import (
     GRU,
@@ -22,8 +29,9 @@ from aeanom.architectures.layers import (
     Upsample,
     place_layers,
 )
-from aeanom.backends.numpy import convolution, layers
+from aeanom.backends.numpy import convolution, layers, trainer
 from aeanom.backends.numpy.context import NumpyContext, Workspace
+from aeanom.core import get_backend
 from aeanom.core.layers import bind
 
 SERIES_ROWS = np.random.default_rng(2).normal(size=(3, 7, 2))
@@ -270,3 +278,22 @@ def test_an_input_s_gradient_that_nobody_wants_is_not_computed(layer):
         y, backward, _, _ = call(layer, rows, "train", workspace=workspace)
         backward(np.ones_like(y), wanted)
         assert any("delta" in str(name) for name in workspace.names) == wanted
+
+
+def test_a_workspace_has_one_array_for_every_length():
+    workspace = Workspace("float64")
+    short = workspace.array("x", (2, 3))
+    assert workspace.array("x", (2, 3)) is short
+    long = workspace.array("x", (5, 3))
+    again = workspace.array("x", (2, 3))
+    assert again.shape == (2, 3)
+    assert np.shares_memory(again, long)
+    assert not np.shares_memory(again, short)
+    assert not np.shares_memory(workspace.array("y", (2, 3)), long)
+
+
+def test_adam_in_blocks_is_adam_at_once(monkeypatch):
+    backend = get_backend("numpy")
+    at_once = train(make_trainer(backend), normal_rows())
+    monkeypatch.setattr(trainer, "ADAM_BLOCK", 7)
+    assert same_bits(train(make_trainer(backend), normal_rows()), at_once)

@@ -18,8 +18,11 @@ from aeanom.core.layers import compute
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights, check_weights
 
-CHUNK_BYTES = 2**19
-"""Size of the widest array of a chunk: what is computed with stays in the cache."""
+CHUNK_BYTES = 2**20
+"""Size of the widest array of a chunk: what is computed with stays in the cache.
+
+Half of it suits one thread as well, but two would wait for the interpreter's lock more often.
+"""
 SINGLE_THREADED = 2**18
 """Multiplications up to which OpenBLAS multiplies two matrices in the calling thread."""
 STACK_ROWS = 128
@@ -67,6 +70,9 @@ class NumpyAutoencoder(Autoencoder):
         # A row of an image is large: already a few fill the cache.
         images = architecture.kinds & {"conv2d", "conv2d_transpose"}
         self._unit = FEWEST_ROWS if images else STACK_ROWS
+        widest = max(prod(placed.output_shape) for placed in architecture.walk())
+        rows = CHUNK_BYTES // (widest * self.flat.itemsize)
+        self._chunk_rows = max(rows // self._unit, 2) * self._unit
         self.load_weights(weights)
 
     def weights(self) -> Weights:
@@ -106,9 +112,7 @@ class NumpyAutoencoder(Autoencoder):
 
     def chunk_rows(self) -> int:
         """Rows whose widest layer fits the processor's cache; a convolution keeps to it itself."""
-        widest = max(prod(placed.output_shape) for placed in self.architecture.walk())
-        rows = CHUNK_BYTES // (widest * self.flat.itemsize)
-        return max(rows // self._unit, 2) * self._unit
+        return self._chunk_rows
 
     def padded_rows(self, n: int) -> int:
         """Whole stacks. A single row would also be a product of another kind in BLAS."""

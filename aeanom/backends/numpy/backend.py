@@ -40,4 +40,5 @@ class NumpyBackend(Backend):
     def trainer(self, autoencoder: Autoencoder, plan: TrainingPlan) -> NumpyTrainer:
         """Make a trainer for one of this backend's autoencoders."""
         assert isinstance(autoencoder, NumpyAutoencoder)
+        self.check(autoencoder.architecture, autoencoder.dtype, plan.compute_dtype)
         return NumpyTrainer(autoencoder, plan)

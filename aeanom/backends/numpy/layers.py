@@ -57,18 +57,20 @@ def dense(
     kernel, bias = bound.parameters[kernel_name], bound.parameters.get(bias_name)
     # Flat rows may come as stacks of matrices.
     y = context.array(bound, f"{kernel_name}.output", (*x.shape[:-1], kernel.shape[1]))
-    np.matmul(x, kernel, out=y)
+    # For two matrices `dot` is the same product as `matmul` and takes half as long to get to it.
+    product = np.dot if x.ndim == 2 else np.matmul
+    product(x, kernel, out=y)
     if bias is not None:
         y += bias
 
     def backward(delta: Float, wanted: bool) -> Float:
-        np.matmul(x.T, delta, out=context.gradient(bound, kernel_name))
+        np.dot(x.T, delta, out=context.gradient(bound, kernel_name))
         if bias is not None:
             context.workspace.sum_rows(delta, context.gradient(bound, bias_name))
         if not wanted:
             return delta
         out = context.array(bound, f"{kernel_name}.delta", x.shape)
-        return np.matmul(delta, kernel.T, out=out)
+        return np.dot(delta, kernel.T, out=out)
 
     context.overwritable = y
     return y, backward

@@ -17,7 +17,7 @@ class Network:
 
     Attributes
     ----------
-    encoder, decoder : list of BoundLayer
+    layers, encoder, decoder : list of BoundLayer
     parameters : dict of str to ndarray
         Live arrays by canonical name.
     n_elements : int
@@ -26,6 +26,7 @@ class Network:
 
     def __init__(self, architecture: Architecture, parameters: Weights) -> None:
         bound = [bind(placed, parameters) for placed in architecture.layers]
+        self.layers = bound
         self.encoder = bound[: len(architecture.encoder)]
         self.decoder = bound[len(architecture.encoder) :]
         self.parameters = parameters
@@ -49,7 +50,7 @@ class Network:
 
     def output_with_backward(self, x: Float, context: NumpyContext, *, raw: bool) -> Result:
         """Do what `output` does; with the way back."""
-        return forward(self.encoder + (self.decoder[:-1] if raw else self.decoder), x, context)
+        return forward(self.layers[:-1] if raw else self.layers, x, context)
 
 
 def draw_noise(

@@ -18,6 +18,9 @@ from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer, TrainerState
 from aeanom.core.weights import Float, Weights
 
+ADAM_BLOCK = 2**16
+"""Parameters that Adam takes through all its operations at a time: they stay in the cache."""
+
 
 class NumpyTrainer(Trainer):
     """Trains a `NumpyAutoencoder`."""
@@ -31,11 +34,19 @@ class NumpyTrainer(Trainer):
         self._gradients = autoencoder.views(self._gradient, autoencoder.architecture.trainable)
         self._first_moment = np.zeros_like(flat)
         self._second_moment = np.zeros_like(flat)
-        self._scratch = np.empty_like(flat)
         self._workspace = Workspace(autoencoder.dtype)
         # What gradient and moments are kept over: full batches then need no scaling at all.
-        size = autoencoder.network.n_elements
-        self._scale = derivative_scale(plan.loss, size) / plan.batch_size
+        self._derivative_scale = derivative_scale(plan.loss, autoencoder.network.n_elements)
+        self._scale = self._derivative_scale / plan.batch_size
+        arrays = flat, self._gradient, self._first_moment, self._second_moment
+        blocks = range(0, len(flat), ADAM_BLOCK)
+        self._blocks = [[array[start : start + ADAM_BLOCK] for array in arrays] for start in blocks]
+        self._scratch = np.empty_like(flat[:ADAM_BLOCK])
+        # Arrays of no axes: an operation with one takes half as long to begin as with a float.
+        self._beta1, self._beta2 = (
+            np.array(beta, flat.dtype) for beta in (plan.optimizer.beta1, plan.optimizer.beta2)
+        )
+        self._rate, self._epsilon = np.empty((), flat.dtype), np.empty((), flat.dtype)
 
     def place(self, block: Block[Float]) -> Block[Float]:
         """Convert a block to the network's dtype."""
@@ -43,24 +54,27 @@ class NumpyTrainer(Trainer):
 
     def run_steps(self, placed: Block[Float], segment: Segment) -> LossSum:
         """Run the steps one by one."""
-        total = 0.0
+        row_weight = segment.row_weight
+        factors = row_weight * (self.plan.batch_size / row_weight.sum(axis=1, keepdims=True))
+        weighted = (factors != 1).any(axis=1).tolist()
+        schedules = {name: values.tolist() for name, values in segment.schedules.items()}
+        # Indices of NumPy's own kind: `take` would convert any others at every step.
+        order = segment.order.astype(np.intp)
+        losses = np.empty(order.shape, self.autoencoder.dtype)
+        context = self._context("train")
         with np.errstate(over="ignore", invalid="ignore"):
             for step in range(segment.steps):
-                if segment.noise is None:
-                    noise = self._draw_noise(segment.first_step + step, segment.order.shape[1])
-                else:
-                    noise = {name: draws[step] for name, draws in segment.noise.items()}
-                schedules = {
-                    name: float(values[step]) for name, values in segment.schedules.items()
-                }
-                batch = self._gather(placed, segment.order[step])
-                weight = segment.row_weight[step]
-                context = self._context("train", schedules, noise, weight)
-                total += self._backward(batch, weight, float(weight.sum()), context)
-                self._step(schedules["learning_rate"])
+                context.start(
+                    row_weight[step],
+                    self._noise(segment, step),
+                    {name: values[step] for name, values in schedules.items()},
+                )
+                factor = factors[step] if weighted[step] else None
+                losses[step] = self._backward(self._gather(placed, order[step]), factor, context)
+                self._step(schedules["learning_rate"][step])
                 for name, value in context.updates.items():
                     self.autoencoder.parameters[name][...] = value
-        return LossSum(total, segment.row_weight.sum())
+        return LossSum((losses * row_weight).sum(), row_weight.sum())
 
     def evaluate(self, placed: Block[Float], schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise."""
@@ -87,9 +101,10 @@ class NumpyTrainer(Trainer):
         with np.errstate(over="ignore", invalid="ignore"):
             values = {name: float(values[0]) for name, values in schedules.items()}
             context = self._context("train", values, noise or {}, row_weights)
-            total = self._backward(self.place(block), row_weights, 1.0, context)
+            factor = row_weights * self.plan.batch_size
+            losses = self._backward(self.place(block), factor, context)
         gradients = self.autoencoder.to_canonical(self._gradient * self._scale)
-        return LossSum(total, row_weights.sum()), gradients
+        return LossSum(losses @ row_weights, row_weights.sum()), gradients
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
         """Take one step with gradients from outside."""
@@ -129,20 +144,18 @@ class NumpyTrainer(Trainer):
         names = iter(Block._fields)
 
         def take(part: Float) -> Float:
-            out = self._workspace.array(f"batch.{next(names)}", (len(index), *part.shape[1:]))
+            out = self._workspace.array(next(names), (len(index), *part.shape[1:]))
             # "clip" lets NumPy write into `out` without a buffer; every index is in bounds.
-            return np.take(part, index, axis=0, out=out, mode="clip")
+            return part.take(index, axis=0, out=out, mode="clip")
 
         return placed.map(take)
 
-    def _backward(
-        self, batch: Block[Float], row_weight: Float, divisor: float, context: NumpyContext
-    ) -> float:
-        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum.
+    def _backward(self, batch: Block[Float], factor: Float | None, context: NumpyContext) -> Float:
+        """Fill the flat gradient with that of the sum of row losses; return these.
 
-        It is kept over `self._scale`, so that the rows of a full batch have the factor 1.
+        `factor` is each row's in that sum; None means 1. The gradient is kept over `self._scale`,
+        so that the rows of a full batch have the factor 1.
         """
-        factor = row_weight * (self.plan.batch_size / divisor)
         loss, network = self.plan.loss, self.autoencoder.network
         output, backward = network.output_with_backward(
             batch.rows, context, raw=loss.takes_raw_output
@@ -153,12 +166,13 @@ class NumpyTrainer(Trainer):
             batch.target,
             batch.element_weights,
             self._workspace,
-            None if (factor == 1.0).all() else factor,
+            factor,
         )
         if context.penalties:
-            context.penalty_factor = (row_weight / (divisor * self._scale)).astype(delta.dtype)
+            rows = np.ones(len(losses)) if factor is None else factor
+            context.penalty_factor = (rows / self._derivative_scale).astype(delta.dtype)
         backward(delta, False)
-        return float(context.penalised(losses) @ row_weight)
+        return context.penalised(losses)
 
     def _step(self, learning_rate: float) -> None:
         """Adam as `aeanom.core.optimizers` states it; overwrites the gradient."""
@@ -168,26 +182,27 @@ class NumpyTrainer(Trainer):
             norm = float(np.sqrt(self._gradient @ self._gradient)) * self._scale
             factor = min(1.0, adam.clip_norm / norm) if norm else 1.0
         self.step += 1
-        gradient, flat, scratch = self._gradient, self.autoencoder.trainable, self._scratch
         if factor != 1.0:
-            gradient *= factor
+            self._gradient *= factor
         if adam.weight_decay:
-            flat *= 1 - learning_rate * adam.weight_decay
+            self.autoencoder.trainable *= 1 - learning_rate * adam.weight_decay
         # The moments are kept without their factors 1 - β and over the gradient's scale, which
         # saves three passes (see `_moment_scales`). The scalars below put that right.
         root = ((1 - adam.beta2**self.step) / (1 - adam.beta2)) ** 0.5
-        rate = learning_rate * (1 - adam.beta1) / (1 - adam.beta1**self.step) * root
-        first, second = self._first_moment, self._second_moment
-        first *= adam.beta1
-        first += gradient
-        np.multiply(gradient, gradient, out=gradient)
-        second *= adam.beta2
-        second += gradient
-        np.sqrt(second, out=scratch)
-        scratch += adam.epsilon * root / self._scale
-        np.divide(first, scratch, out=scratch)
-        scratch *= rate
-        flat -= scratch
+        self._rate[...] = learning_rate * (1 - adam.beta1) / (1 - adam.beta1**self.step) * root
+        self._epsilon[...] = adam.epsilon * root / self._scale
+        for flat, gradient, first, second in self._blocks:
+            scratch = self._scratch[: len(flat)]
+            first *= self._beta1
+            first += gradient
+            np.multiply(gradient, gradient, out=gradient)
+            second *= self._beta2
+            second += gradient
+            np.sqrt(second, out=scratch)
+            scratch += self._epsilon
+            np.divide(first, scratch, out=scratch)
+            scratch *= self._rate
+            flat -= scratch
 
     def _moment_scales(self) -> tuple[float, float]:
         """Return what the kept moments are multiplied by to be Adam's."""
@@ -211,6 +226,10 @@ class NumpyTrainer(Trainer):
             gradients=self._gradients,
         )
 
-    def _draw_noise(self, step: int, batch: int) -> Mapping[str, Float]:
-        autoencoder = self.autoencoder
-        return draw_noise(autoencoder.architecture, self.plan.seed, step, batch, autoencoder.dtype)
+    def _noise(self, segment: Segment, step: int) -> Mapping[str, Float]:
+        """Draws of one step of a segment: those that came with it, or our own."""
+        if segment.noise is not None:
+            return {name: draws[step] for name, draws in segment.noise.items()}
+        architecture, dtype = self.autoencoder.architecture, self.autoencoder.dtype
+        seed, batch = self.plan.seed, segment.order.shape[1]
+        return draw_noise(architecture, seed, segment.first_step + step, batch, dtype)
