@@ -36,6 +36,12 @@ FUNCTIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+# Looked up once: each dot takes Python a while.
+_relu_gradient = torch.ops.aten.threshold_backward.grad_input
+_sigmoid_gradient = torch.ops.aten.sigmoid_backward.grad_input
+_tanh_gradient = torch.ops.aten.tanh_backward.grad_input
+
+
 class InPlace(NamedTuple):
     """An activation that overwrites its input, with the derivative had from its output.
 
@@ -47,17 +53,17 @@ class InPlace(NamedTuple):
 
 
 def _relu_backward(delta: Tensor, y: Tensor) -> Tensor:
-    torch.ops.aten.threshold_backward.grad_input(delta, y, 0, grad_input=delta)
+    _relu_gradient(delta, y, 0, grad_input=delta)
     return delta
 
 
 def _sigmoid_backward(delta: Tensor, y: Tensor) -> Tensor:
-    torch.ops.aten.sigmoid_backward.grad_input(delta, y, grad_input=delta)
+    _sigmoid_gradient(delta, y, grad_input=delta)
     return delta
 
 
 def _tanh_backward(delta: Tensor, y: Tensor) -> Tensor:
-    torch.ops.aten.tanh_backward.grad_input(delta, y, grad_input=delta)
+    _tanh_gradient(delta, y, grad_input=delta)
     return delta
 
 

@@ -14,6 +14,7 @@ from aeanom.backends.torch.context import Workspace
 from aeanom.backends.torch.losses import row_losses
 from aeanom.backends.torch.module import ModuleNetwork
 from aeanom.backends.torch.network import Network
+from aeanom.backends.torch.precision import full_precision
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
@@ -104,7 +105,8 @@ class TorchAutoencoder(Autoencoder):
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
         # A module may keep a tensor for later, and those of inference mode cannot be trained with.
         own = isinstance(self.network, ModuleNetwork)
-        with torch.no_grad() if own else torch.inference_mode():
+        ungraded = torch.no_grad() if own else torch.inference_mode()
+        with ungraded, full_precision(self.flat.device):
             # torch takes neither read-only arrays (without a warning) nor negative strides.
             x = torch.from_numpy(np.require(rows, requirements=("C", "W"))).to(self.device)
             context: Context[Tensor] = Context(n_elements=self.network.n_elements)

@@ -28,6 +28,7 @@ class TorchBackend(Backend):
         layer_kinds=frozenset(LAYERS),
         dtypes=frozenset({"float32", "float64"}),
         device_kinds=frozenset({"cpu", "cuda"}),
+        compute_dtypes=frozenset({"bfloat16"}),
     )
 
     def devices(self) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -21,9 +22,9 @@ class Workspace:
 
     def __init__(self, like: Tensor) -> None:
         self._like = like
-        self._tensors: dict[tuple[str, Shape], Tensor] = {}
+        self._tensors: dict[tuple[Hashable, Shape], Tensor] = {}
 
-    def tensor(self, name: str, shape: Shape) -> Tensor:
+    def tensor(self, name: Hashable, shape: Shape) -> Tensor:
         """Return the tensor of this name and shape; its content is whatever was left in it."""
         tensor = self._tensors.get((name, shape))
         if tensor is None:
@@ -54,9 +55,22 @@ class TorchContext(Context[Tensor]):
     overwritable: Tensor | None = None
     seed: int = 0
 
+    def start(
+        self,
+        row_weight: Tensor | None,
+        draws: Mapping[str, Tensor],
+        schedules: Mapping[str, Any],
+        seed: int,
+    ) -> None:
+        """Begin another pass of the same kind; what the layers left in the last one is dropped."""
+        self.row_weight, self.draws, self.schedules = row_weight, draws, schedules
+        self.seed = seed
+        self.updates.clear()
+        self.penalties.clear()
+
     def tensor(self, bound: Bound, name: str, shape: Shape) -> Tensor:
         """Return the workspace's tensor of this name that belongs to a layer."""
-        return self.workspace.tensor(f"{bound.name}.{name}", shape)
+        return self.workspace.tensor((bound.name, name), shape)
 
     def gradient(self, bound: Bound, name: str) -> Tensor:
         """Return where the gradient of a layer's parameter goes."""

@@ -198,7 +198,7 @@ def gaussian_latent(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor
     weight = layer.beta * context.schedule("kl_weight") / context.n_elements
     context.penalise(weight * divergence)
     draws = context.draws.get(bound.name)
-    return mean if draws is None else mean + torch.exp(log_variance / 2) * draws
+    return mean if draws is None else mean + torch.exp(log_variance / 2) * draws.to(x.dtype)
 
 
 def gaussian_output(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
@@ -213,7 +213,7 @@ def input_noise(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
     if draws is None:
         return x
     if bound.layer.noise == "gaussian":
-        return x + amount * draws
+        return x + amount * draws.to(x.dtype)
     if bound.layer.noise == "masking":
         return x * (draws >= amount)
     rows = torch.arange(len(x), device=x.device).reshape(-1, *(1,) * (x.dim() - 1))
@@ -352,7 +352,7 @@ def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
         # One product for all times or places of all rows.
         return run_flattened(dense_direct, bound, x, context)
     kernel, bias = bound.parameters["kernel"], bound.parameters.get("bias")
-    y = context.tensor(bound, "output", (len(x), kernel.shape[1]))
+    y = context.tensor(bound, "output", (x.shape[0], bound.output_shape[-1]))
     torch.mm(x, kernel, out=y)
     if bias is not None:
         y.add_(bias)
@@ -363,7 +363,7 @@ def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
             torch.sum(delta, 0, out=context.gradient(bound, "bias"))
         if not wanted:
             return delta
-        return torch.mm(delta, kernel.t(), out=context.tensor(bound, "delta", tuple(x.shape)))
+        return torch.mm(delta, kernel.t(), out=context.tensor(bound, "delta", x.shape))
 
     context.overwritable = y
     return y, backward

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -38,8 +40,8 @@ def row_losses(
     delta : Tensor of the output's shape
         Lies in the workspace; meaningless without `row_factor`.
     """
-    size = target[0].numel()
-    delta = workspace.tensor("loss.delta", tuple(output.shape))
+    size = prod(target.shape[1:])
+    delta = workspace.tensor("loss.delta", output.shape)
     if loss.name == "mse" and element_weights is None:
         # The common case, without a new tensor.
         torch.sub(output, target, out=delta)

@@ -6,7 +6,7 @@ which takes longer than training a small network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 
 import torch
@@ -14,8 +14,11 @@ from torch import Tensor
 
 from aeanom.backends.torch.autoencoder import TorchAutoencoder
 from aeanom.backends.torch.context import TorchContext, Workspace
+from aeanom.backends.torch.graph import RecordedSteps, Recorder, recorder
 from aeanom.backends.torch.losses import row_losses
+from aeanom.backends.torch.mixed_precision import trained_network
 from aeanom.backends.torch.network import draw_noise, step_seed
+from aeanom.backends.torch.precision import full_precision
 from aeanom.core.batches import Block, LossSum, Segment
 from aeanom.core.layers import Mode
 from aeanom.core.plan import TrainingPlan
@@ -42,44 +45,40 @@ class TorchTrainer(Trainer):
         self._gradients = autoencoder.views(self._gradient, autoencoder.architecture.trainable)
         self._first_moment = torch.zeros_like(flat)
         self._second_moment = torch.zeros_like(flat)
+        self._scratch = torch.empty_like(flat)
+        # The steps taken, where the fused operator reads them.
+        self._count = flat.new_zeros((), dtype=torch.float32)
         self._workspace = Workspace(autoencoder.flat)
+        self._network = trained_network(autoencoder, self._gradient, plan.compute_dtype)
+        self._recorder = recorder(autoencoder.architecture, flat.device)
+        self._recorded: RecordedSteps | None = None
+
+    @property
+    def is_asynchronous(self) -> bool:
+        """Only a GPU works on by itself."""
+        return self.autoencoder.flat.is_cuda
 
     def place(self, block: Block[Float]) -> Block[Tensor]:
         """Put a block on the device."""
         return block.map(self.autoencoder.to_device)
 
     def run_steps(self, placed: Block[Tensor], segment: Segment) -> LossSum:
-        """Run the steps one by one; nothing is waited for in between."""
-        order = torch.from_numpy(segment.order).to(self.autoencoder.device, torch.int64)
-        row_weight = self.autoencoder.to_device(segment.row_weight)
-        schedules = {name: values.tolist() for name, values in segment.schedules.items()}
-        divisors = segment.row_weight.sum(axis=1).tolist()
-        full = (segment.row_weight == 1).all(axis=1).tolist()
-        shared = self._noise_to_device(segment.noise)
-        totals = []
-        with torch.no_grad():
-            for step in range(segment.steps):
-                if shared is None:
-                    noise = self._draw_noise(segment.first_step + step, order.shape[1])
-                else:
-                    noise = {name: draws[step] for name, draws in shared.items()}
-                values = {name: each[step] for name, each in schedules.items()}
-                batch = self._gather(placed, order[step])
-                weight = None if full[step] else row_weight[step]
-                context = self._context(
-                    "train", values, noise, weight, step=segment.first_step + step
-                )
-                totals.append(self._backward(batch, divisors[step], context))
-                self._step(values["learning_rate"])
-                for name, value in context.updates.items():
-                    self.autoencoder.parameters[name].copy_(value)
-            return LossSum(torch.stack(totals).sum(), segment.row_weight.sum())
+        """Run the steps one by one, or replay a recorded one; nothing is waited for in between."""
+        after = self.step + segment.steps
+        with torch.no_grad(), full_precision(self.autoencoder.flat.device):
+            self._count.fill_(self.step)
+            if self._recorder is None:
+                total = self._run_one_by_one(placed, segment)
+            else:
+                total = self._replay(placed, segment, self._recorder)
+        self.step = after
+        return LossSum(total, segment.row_weight.sum())
 
     def evaluate(self, placed: Block[Tensor], schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise."""
         loss, network, workspace = self.plan.loss, self.autoencoder.network, self._workspace
         chunk = self.autoencoder.chunk_rows()
-        with torch.no_grad():
+        with torch.no_grad(), full_precision(self.autoencoder.flat.device):
             total = torch.zeros((), dtype=placed.rows.dtype, device=placed.rows.device)
             for start in range(0, placed.n_rows, chunk):
                 batch = placed.map(itemgetter(slice(start, start + chunk)))
@@ -98,17 +97,23 @@ class TorchTrainer(Trainer):
     ) -> tuple[LossSum, Weights]:
         """Gradients of the weighted sum of row losses, on the host."""
         weight = self.autoencoder.to_device(row_weights)
-        with torch.no_grad():
-            values = {name: float(each[0]) for name, each in schedules.items()}
-            drawn = self._noise_to_device(noise)
-            context = self._context("train", values, drawn, weight, step=self.step)
-            total = self._backward(self.place(block), 1.0, context)
+        context = self._context("train")
+        context.start(
+            weight,
+            self._noise_to_device(noise) or {},
+            {name: float(each[0]) for name, each in schedules.items()},
+            step_seed(self.plan.seed, self.step),
+        )
+        with torch.no_grad(), full_precision(weight.device):
+            losses = self._backward(self.place(block), weight, context)
+            total = (losses * weight).sum()
             return LossSum(total, weight.sum()), self.autoencoder.to_canonical(self._gradient)
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
         """Take one step with gradients from the host."""
         with torch.no_grad():
             self._gradient.copy_(self.autoencoder.from_canonical(gradients))
+            self._count.fill_(self.step)
             self._step(float(schedules["learning_rate"][0]))
 
     def state(self) -> TrainerState:
@@ -137,62 +142,112 @@ class TorchTrainer(Trainer):
         """Put the weights of a snapshot back."""
         self.autoencoder.flat.copy_(token)
 
-    def _gather(self, placed: Block[Tensor], index: Tensor) -> Block[Tensor]:
+    def _run_one_by_one(self, placed: Block[Tensor], segment: Segment) -> Tensor:
+        """Return the weighted sum of the losses of a segment's steps."""
+        device, seed = self.autoencoder.device, self.plan.seed
+        # Cut up beforehand: to index a tensor takes as long as a small product.
+        order = torch.from_numpy(segment.order).to(device, torch.int64).unbind()
+        row_weight = self.autoencoder.to_device(segment.row_weight)
+        weights = row_weight.unbind()
+        full = (segment.row_weight == 1).all(axis=1).tolist()
+        schedules = {name: values.tolist() for name, values in segment.schedules.items()}
+        draw = self._draws(segment)
+        context = self._context("train")
+        losses = []
+        for step in range(segment.steps):
+            context.start(
+                None if full[step] else weights[step],
+                draw(step),
+                {name: values[step] for name, values in schedules.items()},
+                step_seed(seed, segment.first_step + step),
+            )
+            losses.append(self._take_step(placed, order[step], context))
+        return (torch.stack(losses) * row_weight).sum()
+
+    def _replay(self, placed: Block[Tensor], segment: Segment, recorder: Recorder) -> Tensor:
+        """Do the same with recorded steps; whatever changes between them is in tensors."""
+        draw = self._draws(segment)
+        if self._recorded is None or not self._recorded.fits(placed, segment):
+            context = self._context("train")
+
+            def take_step(
+                order: Tensor,
+                row_weight: Tensor,
+                draws: Mapping[str, Tensor],
+                schedules: Mapping[str, Tensor],
+            ) -> Tensor:
+                context.start(row_weight, draws, schedules, seed=0)
+                return self._take_step(placed, order, context)
+
+            self._recorded = RecordedSteps(take_step, placed, segment, draw(0), recorder)
+        return self._recorded.run(segment, draw)
+
+    def _take_step(self, placed: Block[Tensor], order: Tensor, context: TorchContext) -> Tensor:
+        """Take one optimiser step on the rows of that order; return their losses."""
+        weight = context.row_weight
+        factor = 1 / order.shape[0] if weight is None else weight / weight.sum()
+        losses = self._backward(self._gather(placed, order), factor, context)
+        self._step(context.schedules["learning_rate"])
+        for name, value in context.updates.items():
+            self.autoencoder.parameters[name].copy_(value)
+        return losses
+
+    def _gather(self, placed: Block[Tensor], order: Tensor) -> Block[Tensor]:
         """Gather the rows of one batch into the workspace."""
         names = iter(Block._fields)
 
         def take(part: Tensor) -> Tensor:
-            shape = (len(index), *part.shape[1:])
-            out = self._workspace.tensor(f"batch.{next(names)}", shape)
-            return torch.index_select(part, 0, index, out=out)
+            out = self._workspace.tensor(next(names), (order.shape[0], *part.shape[1:]))
+            return torch.index_select(part, 0, order, out=out)
 
         return placed.map(take)
 
-    def _backward(self, batch: Block[Tensor], divisor: float, context: TorchContext) -> Tensor:
-        """Fill the flat gradient with that of the weighted sum over `divisor`; return the sum.
+    def _backward(
+        self, batch: Block[Tensor], factor: Tensor | float, context: TorchContext
+    ) -> Tensor:
+        """Fill the flat gradient with that of the sum of row losses; return these.
 
-        Without row weights in the context, every row counts 1.
+        `factor` is each row's in that sum, a number where all are alike.
         """
-        loss, network, weight = self.plan.loss, self.autoencoder.network, context.row_weight
-        output, backward = network.output_with_backward(
+        loss = self.plan.loss
+        output, backward = self._network.output_with_backward(
             batch.rows, context, raw=loss.takes_raw_output
         )
         losses, delta = row_losses(
-            loss,
-            output,
-            batch.target,
-            batch.element_weights,
-            context.workspace,
-            1 / divisor if weight is None else weight / divisor,
+            loss, output, batch.target, batch.element_weights, self._workspace, factor
         )
         if context.penalties:
-            ones = torch.ones_like(losses) if weight is None else weight
-            context.penalty_factor = ones / divisor
+            context.penalty_factor = torch.ones_like(losses) * factor
         backward(delta, False)
-        losses = context.penalised(losses)
-        return losses.sum() if weight is None else (losses * weight).sum()
+        return context.penalised(losses)
 
-    def _step(self, learning_rate: float) -> None:
+    def _step(self, learning_rate: float | Tensor) -> None:
+        """Adam as `aeanom.core.optimizers` states it; recorded steps read the rate in a tensor."""
         adam, flat, gradient = self.plan.optimizer, self.autoencoder.trainable, self._gradient
         first, second = self._first_moment, self._second_moment
         if adam.clip_norm is not None:
             norm = torch.linalg.vector_norm(gradient)
             gradient.mul_((adam.clip_norm / norm).clamp(max=1.0))
         self.step += 1
-        if flat.numel() <= SMALL_NETWORK:
-            flat.mul_(1 - learning_rate * adam.weight_decay)
+        if flat.numel() <= SMALL_NETWORK and isinstance(learning_rate, float):
+            if adam.weight_decay:
+                flat.mul_(1 - learning_rate * adam.weight_decay)
             first.lerp_(gradient, 1 - adam.beta1)
             second.mul_(adam.beta2).addcmul_(gradient, gradient, value=1 - adam.beta2)
-            root = second.sqrt().mul_((1 - adam.beta2**self.step) ** -0.5).add_(adam.epsilon)
-            flat.addcdiv_(first, root, value=-learning_rate / (1 - adam.beta1**self.step))
+            # The second moment's correction, taken out of the root.
+            root = (1 - adam.beta2**self.step) ** 0.5
+            rate = learning_rate * root / (1 - adam.beta1**self.step)
+            divisor = torch.sqrt(second, out=self._scratch).add_(adam.epsilon * root)
+            flat.addcdiv_(first, divisor, value=-rate)
             return
+        self._count.add_(1)
         torch._fused_adamw_(
             [flat],
             [gradient],
             [first],
             [second],
             [],
-            [torch.tensor(float(self.step), device=self.autoencoder.device)],
+            [self._count],
             lr=learning_rate,
             beta1=adam.beta1,
             beta2=adam.beta2,
@@ -202,24 +257,12 @@ class TorchTrainer(Trainer):
             maximize=False,
         )
 
-    def _context(
-        self,
-        mode: Mode,
-        schedules: Mapping[str, float] | None = None,
-        noise: Mapping[str, Tensor] | None = None,
-        row_weight: Tensor | None = None,
-        *,
-        step: int = 0,
-    ) -> TorchContext:
+    def _context(self, mode: Mode) -> TorchContext:
         return TorchContext(
             mode=mode,
-            row_weight=row_weight,
-            draws=noise or {},
-            schedules=schedules or {},
             n_elements=self.autoencoder.network.n_elements,
             workspace=self._workspace,
             gradients=self._gradients,
-            seed=step_seed(self.plan.seed, step),
         )
 
     def _noise_to_device(self, noise: Mapping[str, Float] | None) -> dict[str, Tensor] | None:
@@ -227,13 +270,13 @@ class TorchTrainer(Trainer):
             return None
         return {name: self.autoencoder.to_device(draws) for name, draws in noise.items()}
 
-    def _draw_noise(self, step: int, batch: int) -> dict[str, Tensor]:
-        autoencoder = self.autoencoder
-        return draw_noise(
-            autoencoder.architecture,
-            self.plan.seed,
-            step,
-            batch,
-            autoencoder.flat.dtype,
-            autoencoder.device,
+    def _draws(self, segment: Segment) -> Callable[[int], Mapping[str, Tensor]]:
+        """Return what returns the noise of a segment's steps: what came with it, or our own."""
+        shared = self._noise_to_device(segment.noise)
+        if shared is not None:
+            return lambda step: {name: draws[step] for name, draws in shared.items()}
+        architecture, flat = self.autoencoder.architecture, self.autoencoder.flat
+        batch, device = segment.order.shape[1], self.autoencoder.device
+        return lambda step: draw_noise(
+            architecture, self.plan.seed, segment.first_step + step, batch, flat.dtype, device
         )

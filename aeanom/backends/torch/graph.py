@@ -1,0 +1,140 @@
+"""Optimiser steps that are recorded once and replayed: on CUDA, as a graph.
+
+A step of a small network is a hundred kernels of a few microseconds each, which Python cannot
+launch as fast as a GPU runs them. A graph of all of them is one launch. Nothing may be baked into
+it that changes, so all of that stands in tensors which stay where they are: the order of the rows
+and their weights for a whole segment, the schedules, a step's noise, and the position in all this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aeanom.architectures import Architecture
+from aeanom.backends.torch.layers import LAYERS
+from aeanom.core.batches import MAX_SEGMENT_STEPS, Block, Segment
+from aeanom.core.modules import ModuleArchitecture
+
+Function = Callable[[], None]
+Recorder = Callable[[Function, torch.device], Function]
+"""Returns a function that does the same at every call as the one that it is given."""
+TakeStep = Callable[[Tensor, Tensor, Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
+"""Takes one step, given order, row weights, draws and schedules; returns the losses of the rows."""
+
+RECORDABLE = frozenset(LAYERS)
+"""Our own layers: others might look at values, which a recording cannot."""
+WARM_UP_CALLS = 3
+
+
+def recorder(architecture: Architecture, device: torch.device) -> Recorder | None:
+    """Return what records the steps of a network; None if they are taken one by one."""
+    own = isinstance(architecture, ModuleArchitecture) or architecture.kinds - RECORDABLE
+    return CudaGraph if device.type == "cuda" and not own else None
+
+
+class CudaGraph:
+    """A function without arguments; from the fourth call on, a graph of it is replayed.
+
+    The first calls run it as it is, on another stream: libraries set themselves up then, and
+    tensors are made that are used again.
+    """
+
+    def __init__(self, function: Function, device: torch.device) -> None:
+        self._function = function
+        self._device = device
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> None:
+        """Run the function or its graph."""
+        with torch.cuda.device(self._device):
+            if self._calls < WARM_UP_CALLS:
+                self._warm_up()
+                return
+            if self._graph is None:
+                self._graph = torch.cuda.CUDAGraph()
+                with torch.cuda.graph(self._graph):
+                    self._function()
+            self._graph.replay()
+
+    def _warm_up(self) -> None:
+        self._calls += 1
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            self._function()
+        torch.cuda.current_stream().wait_stream(stream)
+
+
+class RecordedSteps:
+    """The steps on one placed block, with all that changes between them.
+
+    Parameters
+    ----------
+    take_step : callable
+    placed : Block
+        The rows that `take_step` gathers from.
+    segment : Segment
+        One of those to come: with their batch size, schedules and noise.
+    draws : mapping of str to Tensor
+        One step's noise, of any values.
+    record : callable
+    """
+
+    def __init__(
+        self,
+        take_step: TakeStep,
+        placed: Block[Tensor],
+        segment: Segment,
+        draws: Mapping[str, Tensor],
+        record: Recorder,
+    ) -> None:
+        self.placed = placed
+        self.batch = segment.order.shape[1]
+        self._take_step = take_step
+        size, like = (MAX_SEGMENT_STEPS, self.batch), placed.rows
+        self._order = like.new_zeros(size, dtype=torch.int64)
+        self._row_weight = like.new_zeros(size)
+        self._losses = like.new_zeros(size)
+        self._schedules = {name: like.new_zeros(size[0]) for name in segment.schedules}
+        self._draws = {name: torch.zeros_like(draw) for name, draw in draws.items()}
+        self._position = like.new_zeros(1, dtype=torch.int64)
+        self._step = record(self._recorded, like.device)
+
+    def fits(self, placed: Block[Tensor], segment: Segment) -> bool:
+        """Whether steps of this segment on this block are the recorded ones."""
+        return self.placed is placed and self.batch == segment.order.shape[1]
+
+    def run(self, segment: Segment, draw: Callable[[int], Mapping[str, Tensor]]) -> Tensor:
+        """Take the steps of a segment; return the weighted sum of all losses.
+
+        `draw` returns the noise of a step of the segment.
+        """
+        steps = slice(segment.steps)
+        self._order[steps].copy_(torch.from_numpy(segment.order))
+        self._row_weight[steps].copy_(torch.from_numpy(segment.row_weight))
+        for name, values in segment.schedules.items():
+            self._schedules[name][steps].copy_(torch.from_numpy(np.ascontiguousarray(values)))
+        self._position.zero_()
+        for step in range(segment.steps):
+            for name, drawn in draw(step).items():
+                self._draws[name].copy_(drawn)
+            self._step()
+        return (self._losses[steps] * self._row_weight[steps]).sum()
+
+    def _recorded(self) -> None:
+        losses = self._take_step(
+            self._current(self._order),
+            self._current(self._row_weight),
+            self._draws,
+            {name: self._current(values) for name, values in self._schedules.items()},
+        )
+        self._losses.index_copy_(0, self._position, losses.unsqueeze(0))
+        self._position.add_(1)
+
+    def _current(self, table: Tensor) -> Tensor:
+        return table.index_select(0, self._position).squeeze(0)
