@@ -18,9 +18,9 @@ from aeanom.backends.tensorflow.module import copy_module, variables
 from aeanom.backends.tensorflow.network import (
     Network,
     Parameters,
+    compile_once,
     kept_with_network,
     make_network,
-    uses_xla,
 )
 from aeanom.core.compiled import CompiledAutoencoder
 from aeanom.core.layers import Context, compute
@@ -60,7 +60,13 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
 
     @property
     def parameters(self) -> Parameters:
-        """The variables' values by canonical name; assigning puts others in."""
+        """The variables by canonical name; assigning puts values in, for those that are named.
+
+        Of a user's module it is their values, in the network's dtype: the compiled functions put
+        them into the very same variables.
+        """
+        if not isinstance(self.architecture, ModuleArchitecture):
+            return self._variables
         return {
             name: tf.cast(variable.value(), self.dtype)
             for name, variable in self._variables.items()
@@ -68,8 +74,14 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
 
     @parameters.setter
     def parameters(self, parameters: Parameters) -> None:
-        for name, variable in self._variables.items():
-            variable.assign(tf.cast(parameters[name], variable.dtype), read_value=False)
+        for name, value in parameters.items():
+            variable = self._variables[name]
+            variable.assign(tf.cast(value, variable.dtype), read_value=False)
+
+    def to_canonical(self, parameters: Parameters) -> Weights:
+        """Copy arrays to the host; NumPy would warn of variables."""
+        values = {name: tf.convert_to_tensor(value) for name, value in parameters.items()}
+        return super().to_canonical(values)
 
     def context(self) -> AbstractContextManager[Any]:
         """Return the context that puts tensors on the network's device."""
@@ -95,13 +107,8 @@ def _compiled(
     dtype: str,
     device: str,
 ) -> Callable[[Parameters, tf.Tensor], tf.Tensor]:
-    """Compile the function below; the network's tensors are its arguments.
-
-    Why there is one for every shape, and why it is a `partial`, is said in `trainer.py`.
-    """
-    jit_compile = uses_xla(architecture, device)
-    computed = partial(_computed, architecture, what, loss)
-    return tf.function(computed, jit_compile=jit_compile, autograph=False)
+    """Compile the function below for a shape; the network's tensors are its arguments."""
+    return compile_once(partial(_computed, architecture, what, loss), architecture, device)
 
 
 def _computed(

@@ -17,10 +17,16 @@ from aeanom.core.backend import Backend, Capabilities
 from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.weights import Weights
+from aeanom.errors import UnsupportedError
 
 
 class TensorFlowBackend(Backend):
-    """TensorFlow: a segment of steps is one compiled call."""
+    """TensorFlow: a segment of steps is one compiled call.
+
+    Products of float32 on a GPU are rounded to TF32 unless the process says
+    `tf.config.experimental.enable_tensor_float_32_execution(False)`: TensorFlow has no other switch
+    than that global one, which is the user's.
+    """
 
     name: ClassVar[str] = "tensorflow"
     layers: ClassVar[dict[str, Callable[..., Any]]] = LAYERS
@@ -28,6 +34,7 @@ class TensorFlowBackend(Backend):
         layer_kinds=frozenset(LAYERS),
         dtypes=frozenset({"float32", "float64"}),
         device_kinds=frozenset({"cpu", "cuda"}),
+        compute_dtypes=frozenset({"bfloat16"}),
     )
 
     def devices(self) -> tuple[str, ...]:
@@ -40,11 +47,19 @@ class TensorFlowBackend(Backend):
     ) -> TensorFlowAutoencoder:
         """Build the module with these weights."""
         self.check(architecture, dtype)
+        # TensorFlow would place on the CPU, without a word, what is meant for a GPU it lacks.
+        device = self.choose_device(device)
         return TensorFlowAutoencoder(architecture, weights, dtype=dtype, device=device)
 
     def trainer(self, autoencoder: Autoencoder, plan: TrainingPlan) -> TensorFlowTrainer:
         """Make a trainer for one of this backend's autoencoders."""
         assert isinstance(autoencoder, TensorFlowAutoencoder)
+        architecture = autoencoder.architecture
+        if plan.compute_dtype is not None and isinstance(architecture, ModuleArchitecture):
+            raise UnsupportedError(
+                f"a TensorFlow module of your own has variables of its own dtype, and cannot be "
+                f"trained in {plan.compute_dtype}"
+            )
         return TensorFlowTrainer(autoencoder, plan)
 
     def describe(self, module: Any, input_shape: Shape, dtype: str) -> ModuleArchitecture:

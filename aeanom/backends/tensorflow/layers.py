@@ -65,9 +65,14 @@ def layer_norm(bound: Bound, x: tf.Tensor, context: Pass) -> tf.Tensor:
 
 
 def batch_norm(bound: Bound, x: tf.Tensor, context: Pass) -> tf.Tensor:
-    """Normalise each channel, in training by the rows of the batch that are no padding."""
+    """Normalise each channel, in training by the rows of the batch that are no padding.
+
+    In the dtype of the buffers: bfloat16 could not even count the rows of a batch.
+    """
     layer, parameters = bound.layer, bound.parameters
     assert isinstance(layer, BatchNorm)
+    dtype = x.dtype
+    x = tf.cast(x, parameters["mean"].dtype)
     if context.mode != "train":
         return _scaled(bound, x - parameters["mean"], parameters["variance"], layer.epsilon)
     assert context.row_weight is not None
@@ -81,7 +86,7 @@ def batch_norm(bound: Bound, x: tf.Tensor, context: Pass) -> tf.Tensor:
     for name, value in (("mean", mean), ("variance", variance)):
         followed = layer.decay * parameters[name] + (1 - layer.decay) * value
         context.update(bound, name, followed)
-    return _scaled(bound, centred, variance, layer.epsilon)
+    return tf.cast(_scaled(bound, centred, variance, layer.epsilon), dtype)
 
 
 def flatten(bound: Bound, x: tf.Tensor, context: Pass) -> tf.Tensor:
@@ -198,7 +203,7 @@ def gaussian_latent(bound: Bound, x: tf.Tensor, context: Pass) -> tf.Tensor:
     draws = context.draws.get(bound.name)
     if context.mode != "train" or draws is None:
         return mean
-    return mean + tf.exp(log_variance / 2) * draws
+    return mean + tf.exp(log_variance / 2) * tf.cast(draws, x.dtype)
 
 
 def gaussian_output(bound: Bound, x: tf.Tensor, context: Pass) -> tf.Tensor:
@@ -214,7 +219,7 @@ def input_noise(bound: Bound, x: tf.Tensor, context: Pass) -> tf.Tensor:
     if draws is None:
         return x
     if noise == "gaussian":
-        return x + amount * draws
+        return x + tf.cast(amount * draws, x.dtype)
     if noise == "masking":
         return x * tf.cast(draws >= amount, x.dtype)
     return _swapped(x, draws, amount, context.row_weight)
@@ -264,20 +269,24 @@ def _affine(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None) -> tf.Tenso
 
 
 def _with_bias(x: tf.Tensor, bias: tf.Tensor | None) -> tf.Tensor:
-    return x if bias is None else x + bias
+    # The operator's own gradient is faster than that of a sum with a broadcast.
+    return x if bias is None else tf.nn.bias_add(x, bias)
 
 
 def _scaled(bound: Bound, centred: tf.Tensor, variance: tf.Tensor, epsilon: float) -> tf.Tensor:
     normalised = centred / tf.sqrt(variance + epsilon)
-    return normalised * bound.parameters["scale"] + bound.parameters["bias"]
+    scale, bias = (tf.cast(bound.parameters[name], centred.dtype) for name in ("scale", "bias"))
+    return normalised * scale + bias
 
 
 def _convolution(bound: Bound, x: tf.Tensor) -> tf.Tensor:
     assert isinstance(bound.layer, Conv1D | Conv2D)
     _, strides, edges = bound.layer.geometry(bound.input_shape)
-    if any(map(any, edges)):
-        x = tf.pad(x, ((0, 0), *edges, (0, 0)))
-    product = tf.nn.convolution(x, bound.parameters["kernel"], strides, "VALID")
+    padding = bound.layer.padding
+    if not isinstance(padding, str):
+        x, padding = tf.pad(x, ((0, 0), *edges, (0, 0))), "valid"
+    # "same" is as many zeros as there are in `edges`, without a copy of the rows.
+    product = tf.nn.convolution(x, bound.parameters["kernel"], strides, padding.upper())
     return _with_bias(product, bound.parameters.get("bias"))
 
 
@@ -331,7 +340,7 @@ def _swapped(
     rows = tf.reshape(tf.range(tf.shape(x)[0]), (-1, *(1 for _ in x.shape[1:])))
     counted = tf.ones_like(rows) if row_weight is None else tf.cast(row_weight > 0, tf.int32)
     n = tf.reduce_sum(counted)
-    other = tf.cast(tf.floor(draws / amount * tf.cast(n, x.dtype)), tf.int32)
+    other = tf.cast(tf.floor(draws / amount * tf.cast(n, draws.dtype)), tf.int32)
     source = tf.where(draws < amount, tf.minimum(other, n - 1), rows)
     size = prod(x.shape[1:])
     elements = tf.reshape(tf.range(size), x.shape[1:])
