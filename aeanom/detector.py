@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil, floor, log2, prod
-from numbers import Integral, Real
-from typing import Any, NamedTuple, Self
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,17 +31,19 @@ from aeanom.architectures import Architecture, Shape, from_data
 from aeanom.core.backend import Backend
 from aeanom.core.batches import Block
 from aeanom.core.callbacks import Callback, PrintProgress
+from aeanom.core.choice import choose
 from aeanom.core.history import History
 from aeanom.core.initializers import initial_weights
 from aeanom.core.losses import Loss, loss_from
 from aeanom.core.modules import framework_of
 from aeanom.core.optimizers import Adam, optimizer_from
 from aeanom.core.plan import TrainingPlan
-from aeanom.core.registry import get_backend, resolve_backend
+from aeanom.core.registry import get_backend
 from aeanom.core.rows import as_rows, check_names, column_names
 from aeanom.core.scaling import Scaler, scales_of
 from aeanom.core.scoring import scale_rows, score_rows
-from aeanom.core.settings import check_dtype, fraction, whole_number
+from aeanom.core.settings import fraction, positive, precision, seed_from, whole_number
+from aeanom.core.split import Split, split_rows
 from aeanom.core.weights import Float
 from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError, TrainingError
 from aeanom.explain import Explanation
@@ -49,10 +52,7 @@ from aeanom.thresholds import Threshold, resolve
 
 __all__ = ["AnomalyDetector"]
 
-MOST_CALIBRATION_ROWS = 10_000
-LEAST_ROWS_TO_VALIDATE = 200
 PATIENCE = 10
-_SPLIT_STREAM = 0x05
 
 
 class AnomalyDetector(OutlierMixin, BaseEstimator):
@@ -66,7 +66,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     backend : str or Backend, default="auto"
         `"numpy"`, `"torch"`, `"jax"`, `"tensorflow"` or a plug-in's name. `"auto"` is the first
         installed of numpy, jax, torch, tensorflow; of torch, jax, tensorflow, numpy for networks
-        with convolutional or recurrent layers.
+        with convolutional or recurrent layers. `"fastest"` is the one that is expected to finish
+        this fit first, see `aeanom.core.fastest`; `history_` says which and why. Another machine
+        may choose another, and then the last digits of a model differ.
     architecture : "auto", Architecture or a framework's own module, default="auto"
         The network; `"auto"` is `architectures.from_data(X)`: for a table one hidden layer sized
         by the columns, for images and windows of a series a convolutional network. A
@@ -100,9 +102,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         `"auto"` is min-max if the network ends in a sigmoid, else standard: each column by
         itself, each channel of a window or an image, all pixels of an image without channels
         alike. Scaled values are clipped at ±1e9.
-    dtype : {"float32", "float64"}, default="float32"
+    dtype : {"float32", "float64", "bfloat16"}, default="float32"
+        With `"bfloat16"`, meant for GPUs, layers compute in it while training; weights, losses,
+        the optimiser and all scoring are float32. NumPy cannot: with backend `"auto"` it is left
+        out.
     device : str, default="auto"
-        `"auto"` is the CPU; `"cuda"` asks for a GPU.
+        `"auto"` is the CPU, but with `backend="fastest"` a GPU if there is one and the work is
+        worth it. `"cuda"` asks for a GPU, and is refused where there is none.
     noise : {"native", "shared"}, default="native"
         Whose random numbers dropout, denoising and variational layers draw in training: the
         framework's own, or NumPy's, with which such a network is the same in every framework too.
@@ -123,7 +129,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     offset_ : float
         `-threshold_`: `decision_function` is `score_samples` minus this.
     history_ : History
-        Losses by epoch, seed, how training ended.
+        Losses by epoch, seed, how training ended, backend and device.
     backend_ : str
         The backend that trained.
     n_features_in_ : int
@@ -214,13 +220,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         own_calibration = self._own_rows(calibration, X, rows.shape[1:], "calibration")
 
         threshold = resolve(self.threshold, self.false_positive_rate, self.contamination)
-        check_dtype(self.dtype)
-        architecture = self._architecture(rows)
+        dtype, compute_dtype = precision(self.dtype)
+        architecture = self._architecture(rows, dtype)
         loss = loss_from(self.loss, architecture)
         loss.check(architecture)
-        backend = resolve_backend(self.backend, architecture)
-        device = backend.choose_device(self.device)
-        seed = self._seed()
+        seed = seed_from(self.random_state)
 
         split = self._split(
             len(rows),
@@ -231,17 +235,20 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         validation_rows = rows[split.validation] if own_validation is None else own_validation
         calibration_rows = rows[split.calibration] if own_calibration is None else own_calibration
         training_rows = rows[split.training]
+        plan = self._plan(loss, len(training_rows), len(validation_rows), seed, compute_dtype)
+        backend, device, because = choose(
+            self.backend, self.device, architecture, plan, n_rows=len(training_rows), dtype=dtype
+        )
         names = column_names(X)
         scaler = Scaler.fit(
             self._scaler_kind(architecture, loss), training_rows, names, scales_of(architecture)
         )
-        plan = self._plan(loss, len(training_rows), len(validation_rows), seed)
 
-        weights = initial_weights(architecture, seed, self.dtype)
-        autoencoder = backend.autoencoder(architecture, weights, dtype=self.dtype, device=device)
+        weights = initial_weights(architecture, seed, dtype)
+        autoencoder = backend.autoencoder(architecture, weights, dtype=dtype, device=device)
         history = backend.trainer(autoencoder, plan).fit(
-            Block(scale_rows(scaler, loss, training_rows, self.dtype).rows),
-            Block(scale_rows(scaler, loss, validation_rows, self.dtype).rows)
+            Block(scale_rows(scaler, loss, training_rows, dtype).rows),
+            Block(scale_rows(scaler, loss, validation_rows, dtype).rows)
             if len(validation_rows)
             else None,
             callbacks=self._callbacks(plan.epochs),
@@ -262,11 +269,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             weights=autoencoder.weights(),
             scaler=scaler,
             loss=loss,
-            threshold=fit_threshold(threshold, training_scores, calibration_scores, self.dtype),
+            threshold=fit_threshold(threshold, training_scores, calibration_scores, dtype),
             training_scores=training_scores,
             calibration_scores=calibration_scores,
             feature_names=names,
-            history=history,
+            history=replace(history, backend=backend.name, device=device, chosen_because=because),
             provenance={
                 "aeanom": __version__,
                 "backend": backend.name,
@@ -279,6 +286,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 "optimizer": plan.optimizer.to_dict(),
                 "learning_rate": plan.learning_rate,
                 "batch_size": plan.batch_size,
+                "compute_dtype": self.dtype,
             },
             backend=backend.name,
             device=device,
@@ -401,13 +409,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         check_names(own, column_names(X), f"AnomalyDetector ({which} rows)")
         return as_rows(own, caller=f"AnomalyDetector ({which} rows)", row_shape=row_shape)
 
-    def _architecture(self, rows: Float) -> Architecture:
+    def _architecture(self, rows: Float, dtype: str) -> Architecture:
         if isinstance(self.architecture, str) and self.architecture == "auto":
             return from_data(rows)
         row_shape = rows.shape[1:]
         framework = framework_of(self.architecture)
         if framework is not None:
-            return get_backend(framework).describe(self.architecture, row_shape, self.dtype)
+            return get_backend(framework).describe(self.architecture, row_shape, dtype)
         if not isinstance(self.architecture, Architecture):
             raise InvalidParameterError(
                 "architecture must be 'auto', an Architecture such as "
@@ -433,48 +441,26 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             )
         return kind
 
-    def _seed(self) -> int:
-        state = self.random_state
-        if state is None:
-            return int(np.random.SeedSequence().generate_state(1)[0])
-        if isinstance(state, np.random.RandomState):
-            return int(state.randint(2**31 - 1))
-        if isinstance(state, Integral) and not isinstance(state, bool) and state >= 0:
-            return int(state)
-        raise InvalidParameterError(
-            f"random_state must be None, a whole number of at least 0 or a RandomState, "
-            f"got {state!r}"
-        )
-
     def _split(self, n: int, seed: int, *, calibrates: bool, validates: bool) -> Split:
-        """Which rows train, validate and calibrate: a function of the seed and their number."""
-        n_calibration = n_validation = 0
-        share = fraction("calibration_fraction", self.calibration_fraction)
-        if calibrates:
-            # At least one row of each kind: a threshold from one row says so in its warning.
-            n_calibration = min(max(round(share * n), 1), MOST_CALIBRATION_ROWS, n - 1)
-        if validates:
-            automatic = 0.1 if n >= LEAST_ROWS_TO_VALIDATE else 0.0
-            share = (
-                automatic
-                if self.validation_fraction == "auto"
-                else fraction("validation_fraction", self.validation_fraction)
-            )
-            n_validation = min(round(share * (n - n_calibration)), n - n_calibration - 1)
-        sequence = np.random.SeedSequence(seed, spawn_key=(_SPLIT_STREAM,))
-        order = np.random.default_rng(sequence).permutation(n)
-        held_out = n_calibration + n_validation
-        return Split(
-            training=np.sort(order[held_out:]),
-            validation=order[n_calibration:held_out],
-            calibration=order[:n_calibration],
+        calibration = fraction("calibration_fraction", self.calibration_fraction)
+        validation = self.validation_fraction
+        if validates and validation != "auto":
+            validation = fraction("validation_fraction", validation)
+        return split_rows(
+            n,
+            seed,
+            calibration=calibration if calibrates else None,
+            validation=validation if validates else None,
         )
 
-    def _plan(self, loss: Loss, n_training: int, n_validation: int, seed: int) -> TrainingPlan:
-        if not (isinstance(self.learning_rate, Real) and not isinstance(self.learning_rate, bool)):
-            raise InvalidParameterError(
-                f"learning_rate must be a positive number, got {self.learning_rate!r}"
-            )
+    def _plan(
+        self,
+        loss: Loss,
+        n_training: int,
+        n_validation: int,
+        seed: int,
+        compute_dtype: str | None = None,
+    ) -> TrainingPlan:
         automatic_batch = int(np.clip(2 ** floor(log2(max(n_training / 64, 1))), 32, 1024))
         batch_size = whole_number("batch_size", self.batch_size, automatic_batch)
         automatic_epochs = int(np.clip(ceil(4000 / ceil(n_training / batch_size)), 10, 200))
@@ -482,12 +468,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         return TrainingPlan(
             loss=loss,
             optimizer=optimizer_from(self.optimizer),
-            learning_rate=float(self.learning_rate),
+            learning_rate=positive("learning_rate", self.learning_rate),
             batch_size=batch_size,
             epochs=whole_number("epochs", self.epochs, automatic_epochs),
             seed=seed,
             patience=PATIENCE if stops_early else None,
             noise=self.noise,
+            compute_dtype=compute_dtype,
         )
 
     def _callbacks(self, epochs: int) -> list[Callback]:
@@ -504,11 +491,3 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             every = 1 if self.verbose > 1 else max(epochs // 10, 1)
             callbacks.append(PrintProgress(every))
         return callbacks
-
-
-class Split(NamedTuple):
-    """Row indices of a random split."""
-
-    training: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    calibration: NDArray[np.int64]

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aeanom.cli.options import (
-    BackendOption,
-    Dtype,
-    DtypeOption,
     IgnoreOption,
     NormalOption,
     SeedOption,
@@ -31,6 +28,7 @@ EXAMPLES = examples(
     "aeanom fit train.csv --label y --normal 0 --ignore id,time --output fraud.aeanom",
     "aeanom fit train.parquet --output a.aeanom --backend jax --hidden 64,32 --latent 8",
     "aeanom fit train.csv --output a.aeanom --threshold quantile:0.99",
+    "aeanom fit train.csv --output a.aeanom --backend fastest",
 )
 
 
@@ -41,6 +39,14 @@ class LossName(StrEnum):
     MAE = "mae"
     HUBER = "huber"
     BCE = "bce"
+
+
+class TrainingDtype(StrEnum):
+    """Precisions of `AnomalyDetector`."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    BFLOAT16 = "bfloat16"
 
 
 class ScalerName(StrEnum):
@@ -76,7 +82,15 @@ def fit(
     ] = None,
     normal: NormalOption = None,
     ignore: IgnoreOption = None,
-    backend: BackendOption = "auto",
+    backend: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="What computes: numpy, torch, jax, tensorflow, the name of a plug-in, auto: the "
+            "first installed of numpy, jax, torch, tensorflow; or fastest: the one that is "
+            "expected to finish this fit first.",
+        ),
+    ] = "auto",
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -137,9 +151,19 @@ def fit(
             help="Instead of a threshold: flag this share of the training rows themselves.",
         ),
     ] = None,
-    dtype: DtypeOption = Dtype.FLOAT32,
+    dtype: Annotated[
+        TrainingDtype,
+        typer.Option(
+            help="Precision that the network computes in. bfloat16, for GPUs, is that of the "
+            "training alone: weights and scores are float32."
+        ),
+    ] = TrainingDtype.FLOAT32,
     device: Annotated[
-        str, typer.Option(help="auto (the CPU), cpu, cuda or cuda:1; see aeanom backends.")
+        str,
+        typer.Option(
+            help="auto (the CPU; with --backend fastest a GPU that is worth it), cpu, cuda or "
+            "cuda:1; see aeanom backends --devices."
+        ),
     ] = "auto",
     seed: SeedOption = 0,
 ) -> None:

@@ -243,8 +243,11 @@ def training_facts(model: AnomalyModel) -> list[tuple[str, str]]:
         ),
         (
             "trained by",
-            f"{model.provenance.get('backend', 'unknown')}, {model.dtype}, seed {history.seed}",
+            f"{model.provenance.get('backend', 'unknown')} on "
+            f"{model.provenance.get('device', 'unknown')}, "
+            f"{model.provenance.get('compute_dtype', model.dtype)}, seed {history.seed}",
         ),
+        *([("", history.chosen_because)] if history.chosen_because else []),
         ("rows", ", ".join(counts) or "unknown"),
         ("epochs", f"{history.epochs} ({ended[history.stopped_by]}), {sum(history.seconds):.2g} s"),
     ]

@@ -33,11 +33,15 @@ class Capabilities:
     dtypes : frozenset of str
     device_kinds : frozenset of str
         Such as `"cpu"` and `"cuda"`; which devices there are is `Backend.devices`.
+    compute_dtypes : frozenset of str
+        What layers can compute in while training besides the weights' own dtype; see
+        `TrainingPlan.compute_dtype`.
     """
 
     layer_kinds: frozenset[str]
     dtypes: frozenset[str]
     device_kinds: frozenset[str]
+    compute_dtypes: frozenset[str] = frozenset()
 
 
 class Backend(ABC):
@@ -134,8 +138,13 @@ class Backend(ABC):
             )
         return matches[0]
 
-    def check(self, architecture: Architecture, dtype: str) -> None:
-        """Raise `UnsupportedError` if this backend cannot run the network."""
+    def check(
+        self, architecture: Architecture, dtype: str, compute_dtype: str | None = None
+    ) -> None:
+        """Raise `UnsupportedError` if this backend cannot run the network, or not train it so.
+
+        `compute_dtype` is that of a `TrainingPlan`.
+        """
         missing = architecture.kinds - self.capabilities.layer_kinds - self.layers.keys()
         if isinstance(architecture, ModuleArchitecture):
             if architecture.framework != self.name:
@@ -151,4 +160,9 @@ class Backend(ABC):
             known = ", ".join(sorted(self.capabilities.dtypes))
             raise UnsupportedError(
                 f"backend {self.name!r} cannot compute in {dtype!r}; it can in {known}"
+            )
+        if compute_dtype is not None and compute_dtype not in self.capabilities.compute_dtypes:
+            raise UnsupportedError(
+                f"backend {self.name!r} cannot train in {compute_dtype}: use torch, jax or "
+                "tensorflow"
             )

@@ -29,6 +29,10 @@ class History:
         The seed of the fit: with it, the fit can be repeated.
     steps : int
         Optimiser steps taken.
+    backend, device : str or None
+        What trained; None in files of versions that did not write it down.
+    chosen_because : str or None
+        Why it was this backend, if that was left to `backend="fastest"`.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -38,6 +42,9 @@ class History:
     stopped_by: str = "epochs"
     seed: int | None = None
     steps: int = 0
+    backend: str | None = None
+    device: str | None = None
+    chosen_because: str | None = None
 
     @property
     def epochs(self) -> int:
@@ -50,5 +57,5 @@ class History:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> History:
-        """Read back what `to_dict` gave."""
+        """Read back what `to_dict` gave; what is missing is as in a new `History`."""
         return cls(**values)

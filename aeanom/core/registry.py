@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -18,7 +19,12 @@ from typing import NamedTuple
 from aeanom.architectures import Architecture
 from aeanom.core.backend import Backend
 from aeanom.core.modules import ModuleArchitecture
-from aeanom.errors import BackendError, BackendNotInstalledError, UnknownBackendError
+from aeanom.errors import (
+    BackendError,
+    BackendNotInstalledError,
+    UnknownBackendError,
+    UnsupportedError,
+)
 
 __all__ = ["available_backends", "get_backend", "known_backends", "resolve_backend"]
 
@@ -65,6 +71,11 @@ def missing_packages(name: str) -> tuple[str, ...]:
     return tuple(package for package in requires if find_spec(package) is None)
 
 
+def is_imported(name: str) -> bool:
+    """Whether this process has imported all packages that a built-in backend needs."""
+    return all(package in sys.modules for package in _BUILT_IN[name].requires)
+
+
 def get_backend(name: str) -> Backend:
     """Return the backend of that name, importing its framework.
 
@@ -86,13 +97,17 @@ def get_backend(name: str) -> Backend:
     return _load(name)
 
 
-def resolve_backend(backend: str | Backend, architecture: Architecture) -> Backend:
+def resolve_backend(
+    backend: str | Backend, architecture: Architecture, compute_dtype: str | None = None
+) -> Backend:
     """Return the backend that a setting means for a network.
 
     `"auto"` is the first installed of a fixed order: torch, jax, tensorflow, numpy for networks
-    with convolutional or recurrent layers; numpy, jax, torch, tensorflow for the others. A
-    `Backend` object must be the one that its name leads to: a model finds its backend again by
-    name.
+    with convolutional or recurrent layers; numpy, jax, torch, tensorflow for the others. With a
+    `compute_dtype` it is the first of them that can train in it. A `Backend` object must be the
+    one that its name leads to: a model finds its backend again by name.
+
+    `"fastest"` goes by the number of steps, which only a fit knows: see `core/choice.py`.
     """
     if isinstance(backend, Backend):
         if backend.name not in known_backends() or get_backend(backend.name) is not backend:
@@ -102,17 +117,29 @@ def resolve_backend(backend: str | Backend, architecture: Architecture) -> Backe
                 "aeanom.backends"
             )
         return backend
+    if backend == "fastest":
+        raise UnsupportedError(
+            "'fastest' is chosen by the length of a fit: name a backend here, or 'auto'"
+        )
     if backend != "auto":
         return get_backend(backend)
     if isinstance(architecture, ModuleArchitecture):
         return get_backend(architecture.framework)
     order = _HEAVY_ORDER if architecture.kinds & _HEAVY_KINDS else _DENSE_ORDER
-    return get_backend(next(name for name in order if not missing_packages(name)))
+    for made in (get_backend(name) for name in order if not missing_packages(name)):
+        if compute_dtype is None or compute_dtype in made.capabilities.compute_dtypes:
+            return made
+    raise UnsupportedError(
+        f"no backend installed here can train in {compute_dtype}: torch, jax and tensorflow can"
+    )
 
 
 def _unknown(name: object) -> str:
-    message = f"unknown backend {name!r}; known: {', '.join(known_backends())}, or 'auto'"
-    close = get_close_matches(str(name).lower(), known_backends(), n=1, cutoff=0.5)
+    known = known_backends()
+    message = (
+        f"unknown backend {name!r}; known: {', '.join(known)}, or 'auto', or 'fastest' for a fit"
+    )
+    close = get_close_matches(str(name).lower(), (*known, "auto", "fastest"), n=1, cutoff=0.5)
     aliases = {"pytorch": "torch", "tf": "tensorflow", "keras": "tensorflow", "flax": "jax"}
     meant = aliases.get(str(name).lower(), close[0] if close else None)
     return f"{message}. Did you mean {meant!r}?" if meant else message

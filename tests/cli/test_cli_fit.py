@@ -141,3 +141,28 @@ def test_a_failed_fit_leaves_the_old_model_as_it_was(run, train_csv, model_file)
     result = run("fit", train_csv, "-o", model_file)
     assert result.exit_code == 1
     assert model_file.read_bytes() == before
+
+
+def test_the_fastest_backend_is_printed_with_the_reason_and_shown_by_info(run, train_csv, tmp_path):
+    arguments = ("--ignore", "id,y", "--epochs", 2, "--backend", "fastest")
+    result = run("fit", train_csv, "-o", tmp_path / "m.aeanom", *arguments)
+    assert result.exit_code == 0
+    shown = run("info", tmp_path / "m.aeanom")
+    for printed in (result.stdout, shown.stdout):
+        assert "numpy on cpu, float32, seed 0" in printed
+        assert "expected to be the first to finish" in " ".join(printed.split())
+    assert aeanom.load(tmp_path / "m.aeanom").history.backend == "numpy"
+
+
+def test_bfloat16_with_numpy_is_one_line_of_error(run, train_csv, tmp_path):
+    arguments = ("--ignore", "id,y", "--backend", "numpy", "--dtype", "bfloat16")
+    result = run("fit", train_csv, "-o", tmp_path / "m.aeanom", *arguments)
+    assert result.exit_code != 0
+    assert "use torch, jax or tensorflow" in " ".join(result.stderr.split())
+
+
+def test_a_gpu_that_is_not_there_is_refused(run, train_csv, tmp_path):
+    arguments = ("--ignore", "id,y", "--backend", "numpy", "--device", "cuda")
+    result = run("fit", train_csv, "-o", tmp_path / "m.aeanom", *arguments)
+    assert result.exit_code != 0
+    assert "has no device 'cuda' here; it has cpu" in " ".join(result.stderr.split())

@@ -372,7 +372,7 @@ def test_a_dataframe_s_columns_are_kept_and_checked():
         ({"loss": "bce"}, "ends in a sigmoid"),
         ({"optimizer": "sgd"}, "unknown optimizer"),
         ({"scaler": "zscore"}, "unknown scaler"),
-        ({"dtype": "float16"}, "dtype must be 'float32' or 'float64'"),
+        ({"dtype": "float16"}, "dtype must be 'float32', 'float64' or 'bfloat16'"),
         ({"device": "tpu"}, "no device 'tpu' here; it has cpu"),
         ({"random_state": -1}, "random_state must be"),
         ({"random_state": "seed"}, "random_state must be"),

@@ -1,0 +1,211 @@
+"""The rule behind `backend="fastest"`: which backend would be the first to finish a fit.
+
+Of each backend, on each kind of device, it expects::
+
+    seconds = import + start + steps · (operations · overhead + FLOPs / rate)
+
+`import` is that of the framework, 0 in a process that has done it already; `start` is what the
+first steps take longer than the others (compilation, a GPU's start); an operation is a matrix
+product or convolution forwards, with its two products backwards. The constants stand in `COSTS`.
+They were measured on one machine, so a time is right in its order of magnitude and no better:
+what counts is which of them is the smallest, in which the speed of a machine largely cancels.
+
+The rule leaves out what hardly tells backends apart: placing the rows, the optimiser, validation
+and scoring. `choice.py` asks it; it imports no framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import NamedTuple
+
+from aeanom.architectures import Architecture, Parameter, PlacedLayer
+
+__all__ = ["COSTS", "Costs", "Expected", "Pace", "Work", "rank", "work_of"]
+
+_CONVOLUTIONAL = frozenset({"conv1d", "conv2d", "conv2d_transpose"})
+_RECURRENT = frozenset({"lstm", "gru"})
+
+
+class Pace(NamedTuple):
+    """How fast a backend trains networks of one kind.
+
+    Attributes
+    ----------
+    start : float
+        Seconds that a first fit takes longer than a second one.
+    overhead : float
+        Seconds of an operation besides its arithmetic.
+    rate : float
+        FLOPs a second.
+    """
+
+    start: float
+    overhead: float
+    rate: float
+
+
+class Costs(NamedTuple):
+    """What a backend on a kind of device takes: import in seconds, and a pace by kind of network.
+
+    A network with recurrent layers is recurrent, whatever else it has; one with convolutions and
+    none of those is convolutional, and every other dense.
+    """
+
+    imports: float
+    dense: Pace
+    convolutional: Pace
+    recurrent: Pace
+
+
+class Work(NamedTuple):
+    """A fit, as far as the rule looks at it.
+
+    Attributes
+    ----------
+    kind : {"dense", "convolutional", "recurrent"}
+    steps : int
+    operations : int
+        In one step, those that can only be done one after the other: one for each kernel, and
+        one for each time of a recurrent layer.
+    flops : int
+        Of the matrix products and convolutions of one step; a multiplication and its addition
+        are two.
+    """
+
+    kind: str
+    steps: int
+    operations: int
+    flops: int
+
+
+class Expected(NamedTuple):
+    """What the rule expects of a backend (its name) on a kind of device."""
+
+    backend: str
+    device: str
+    seconds: float
+
+
+#: (backend, kind of device) → costs, of equals the first. From `python -m benchmarks.fit_fastest`.
+COSTS: dict[tuple[str, str], Costs] = {
+    ("numpy", "cpu"): Costs(
+        imports=0.0,
+        dense=Pace(start=0.0, overhead=5.1e-05, rate=9.7e10),
+        convolutional=Pace(start=0.01, overhead=3.2e-04, rate=1.0e10),
+        recurrent=Pace(start=0.01, overhead=7.6e-05, rate=4.3e10),
+    ),
+    ("jax", "cpu"): Costs(
+        imports=1.4,
+        dense=Pace(start=0.95, overhead=1.7e-05, rate=8.8e10),
+        convolutional=Pace(start=1.6, overhead=2.2e-04, rate=2.6e10),
+        recurrent=Pace(start=1.9, overhead=2.4e-05, rate=2.6e10),
+    ),
+    ("torch", "cpu"): Costs(
+        imports=1.8,
+        dense=Pace(start=0.3, overhead=1.2e-04, rate=9.0e10),
+        convolutional=Pace(start=0.6, overhead=8.2e-04, rate=2.3e10),
+        recurrent=Pace(start=0.3, overhead=1.1e-04, rate=6.7e10),
+    ),
+    ("tensorflow", "cpu"): Costs(
+        imports=7.5,
+        dense=Pace(start=1.8, overhead=5.3e-05, rate=6.3e10),
+        convolutional=Pace(start=0.87, overhead=3.5e-04, rate=1.0e10),
+        recurrent=Pace(start=4.2, overhead=6.4e-05, rate=2.1e10),
+    ),
+    # Not measured yet, but set so that a GPU is taken for what keeps a CPU busy for minutes.
+    ("torch", "cuda"): Costs(
+        imports=3.0,
+        dense=Pace(start=6.0, overhead=5.0e-05, rate=2.0e12),
+        convolutional=Pace(start=8.0, overhead=1.0e-04, rate=1.0e12),
+        recurrent=Pace(start=8.0, overhead=1.0e-04, rate=1.0e12),
+    ),
+    ("jax", "cuda"): Costs(
+        imports=3.0,
+        dense=Pace(start=8.0, overhead=5.0e-05, rate=2.0e12),
+        convolutional=Pace(start=12.0, overhead=1.0e-04, rate=1.0e12),
+        recurrent=Pace(start=12.0, overhead=1.0e-04, rate=1.0e12),
+    ),
+    ("tensorflow", "cuda"): Costs(
+        imports=6.0,
+        dense=Pace(start=10.0, overhead=1.0e-04, rate=2.0e12),
+        convolutional=Pace(start=12.0, overhead=2.0e-04, rate=1.0e12),
+        recurrent=Pace(start=12.0, overhead=2.0e-04, rate=1.0e12),
+    ),
+}
+
+
+def rank(
+    work: Work,
+    candidates: Iterable[tuple[str, str]],
+    imported: Iterable[str] = (),
+    table: Mapping[tuple[str, str], Costs] = COSTS,
+) -> list[Expected]:
+    """Return what is expected of the candidates, the fastest first.
+
+    Parameters
+    ----------
+    work : Work
+    candidates : iterable of (backend, kind of device)
+        Of equals the first given is the first returned.
+    imported : iterable of str
+        Backends whose framework this process has imported.
+    table : mapping
+        The constants; candidates that it does not have are left out.
+    """
+    imported = frozenset(imported)
+    expected = []
+    for backend, device in candidates:
+        costs = table.get((backend, device))
+        if costs is None:
+            continue
+        pace: Pace = getattr(costs, work.kind)
+        step = work.operations * pace.overhead + work.flops / pace.rate
+        seconds = pace.start + work.steps * step
+        if backend not in imported:
+            seconds += costs.imports
+        expected.append(Expected(backend, device, seconds))
+    return sorted(expected, key=lambda one: one.seconds)
+
+
+def work_of(architecture: Architecture, *, steps: int, batch_size: int) -> Work:
+    """Count what a fit of so many steps has to do.
+
+    A kernel takes part in three products: forwards, for its own gradient, and for that of its
+    input, which the network's first kernel does without. Windows that reach over the edge of a
+    row count in full. Of a layer of your own, every array of two and more axes is taken for a
+    dense kernel.
+    """
+    operations = flops = 0
+    passes = 2
+    for placed in architecture.walk():
+        kernels = _kernels(placed)
+        uses = _uses(placed)
+        if kernels:
+            operations += uses if placed.layer.kind in _RECURRENT else 1
+        for kernel in kernels:
+            flops += passes * 2 * batch_size * uses * kernel.size
+            passes = 3
+    kind = "dense"
+    if architecture.kinds & _RECURRENT:
+        kind = "recurrent"
+    elif architecture.kinds & _CONVOLUTIONAL:
+        kind = "convolutional"
+    return Work(kind, steps, operations, flops)
+
+
+def _kernels(placed: PlacedLayer) -> list[Parameter]:
+    """Kernels of a layer itself, without those of the layers inside it."""
+    inside = {parameter.name for part in placed.inner for parameter in part.parameters}
+    return [
+        parameter
+        for parameter in placed.parameters
+        if len(parameter.shape) > 1 and parameter.name not in inside
+    ]
+
+
+def _uses(placed: PlacedLayer) -> int:
+    """How often one row passes through a layer's kernels: at every place or time."""
+    by_input = placed.layer.kind in _RECURRENT | {"conv2d_transpose"}
+    return prod((placed.input_shape if by_input else placed.output_shape)[:-1])
