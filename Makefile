@@ -5,12 +5,14 @@
 #   make lint       ruff, strict mypy
 #   make parity     the slow proofs: whole reference runs in float64, every backend
 #   make table      measure every cell of docs/parity_table.md again
-#   make benchmark  training and scoring speed, detection quality
+#   make benchmark  speed of training and scoring, then detection quality (hours;
+#                   BENCHMARK="--workload tiny --quick" hands options to `aeanom benchmark`)
 #   make clean      remove the environments and what the targets wrote
 
 PYTHON ?= python3
 TENSORFLOW ?= tensorflow-cpu
 TESTS ?= tests
+BENCHMARK ?=
 
 # Two test processes with one BLAS and OpenMP thread each: threads of two frameworks that wait for
 # each other by spinning would otherwise take most of the time.
@@ -39,9 +41,9 @@ table: .venv/.installed
 benchmark: .venv/.installed
 	@test -n "$$AEANOM_DATA" || { echo "set AEANOM_DATA to the folder with tabular/, images/ and series/"; exit 1; }
 	mkdir -p benchmarks/results
-	.venv/bin/python -m benchmarks.training_speed --output benchmarks/results/training_speed.json
+	.venv/bin/python -m pip install --quiet pyod
+	.venv/bin/aeanom benchmark $(BENCHMARK) --output benchmarks/results/speed.json --report benchmarks/results/speed
 	.venv/bin/python -m benchmarks.import_time
-	.venv/bin/python -m benchmarks.scoring_speed --output benchmarks/results/scoring_speed.json
 	.venv/bin/python -m benchmarks.images_and_series --image-backends torch jax tensorflow --output benchmarks/results/images_and_series.json
 	.venv/bin/python -m benchmarks.detection_quality --pyod --output benchmarks/results/detection_quality.json
 

@@ -1,1 +1,1 @@
-"""Measurements, kept out of the test suite: `make benchmark` runs them."""
+"""Measurements, kept out of the test suite and out of the package; `aeanom benchmark` runs them."""

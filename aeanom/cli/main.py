@@ -16,7 +16,7 @@ except ImportError as error:
     ) from error
 
 from aeanom import __version__
-from aeanom.cli import backends, demo, evaluate, fit, info, parity, reproduce, score
+from aeanom.cli import backends, benchmark, demo, evaluate, fit, info, parity, reproduce, score
 from aeanom.cli.group import CommandGroup
 
 __all__ = ["app", "main"]
@@ -61,6 +61,7 @@ app.command(epilog=info.EXAMPLES)(info.info)
 app.command(epilog=backends.EXAMPLES)(backends.backends)
 app.command(epilog=parity.EXAMPLES)(parity.parity)
 app.add_typer(reproduce.app, name="reproduce")
+app.add_typer(benchmark.app, name="benchmark")
 
 
 def main() -> None:

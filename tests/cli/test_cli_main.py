@@ -13,7 +13,10 @@ import aeanom
 from aeanom.cli import output
 from aeanom.core.registry import known_backends
 
-COMMANDS = ("demo", "fit", "score", "evaluate", "info", "parity", "backends", "reproduce")
+COMMANDS = (
+    *("demo", "fit", "score", "evaluate", "info", "parity", "backends", "reproduce"),
+    "benchmark",
+)
 HEAVY = ("numpy", "sklearn", "pyarrow", "scipy", "torch", "jax", "tensorflow", "matplotlib")
 
 
