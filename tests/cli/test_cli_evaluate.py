@@ -64,7 +64,7 @@ def test_info_shows_training_columns_threshold_and_digest(run, model_file):
     assert len(values["digest"]) == 64
     model = aeanom.load(model_file)
     flat = "".join(result.stdout.split())
-    for part in (values["digest"], model.threshold.describe(), "numpy, float32, seed 0"):
+    for part in (values["digest"], model.threshold.describe(), "numpy on cpu, float32, seed 0"):
         assert "".join(part.split()) in flat
     assert "128 training, 32 calibration" in result.stdout
     assert [column["name"] for column in values["columns"]] == ["a", "b", "c"]

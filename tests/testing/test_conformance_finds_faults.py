@@ -10,6 +10,7 @@ import pytest
 
 from aeanom.backends.numpy import NumpyBackend
 from aeanom.backends.numpy.autoencoder import NumpyAutoencoder
+from aeanom.backends.numpy.network import draw_noise
 from aeanom.backends.numpy.trainer import NumpyTrainer
 from aeanom.core import Block, LossSum
 from aeanom.testing import EXAMPLES, BackendConformance
@@ -151,8 +152,8 @@ class NoiseByCall(NumpyTrainer):
 
 @backend
 class GlobalNoise(NumpyTrainer):
-    def _draw_noise(self, step, batch):
-        draws = super()._draw_noise(step, batch)
+    def _noise(self, segment, step):
+        draws = super()._noise(segment, step)
         return {name: np.random.random(array.shape) for name, array in draws.items()}  # noqa: NPY002
 
 
@@ -185,7 +186,8 @@ class LiveSnapshot(NumpyTrainer):
 @backend
 class NoisyEvaluation(NumpyTrainer):
     def evaluate(self, placed, schedules):
-        draws = self._draw_noise(0, placed.n_rows)
+        network = self.autoencoder
+        draws = draw_noise(network.architecture, 0, 0, placed.n_rows, network.dtype)
         loss, _ = self.gradients(placed, np.ones(placed.n_rows), schedules, draws)
         return loss
 

@@ -74,7 +74,8 @@ class NumpyTrainer(Trainer):
                 self._step(schedules["learning_rate"][step])
                 for name, value in context.updates.items():
                     self.autoencoder.parameters[name][...] = value
-        return LossSum((losses * row_weight).sum(), row_weight.sum())
+            total = (losses * row_weight).sum()
+        return LossSum(total, row_weight.sum())
 
     def evaluate(self, placed: Block[Float], schedules: Mapping[str, Float]) -> LossSum:
         """Sum the row losses without noise."""
@@ -102,9 +103,9 @@ class NumpyTrainer(Trainer):
             values = {name: float(values[0]) for name, values in schedules.items()}
             context = self._context("train", values, noise or {}, row_weights)
             factor = row_weights * self.plan.batch_size
-            losses = self._backward(self.place(block), factor, context)
+            total = self._backward(self.place(block), factor, context) @ row_weights
         gradients = self.autoencoder.to_canonical(self._gradient * self._scale)
-        return LossSum(losses @ row_weights, row_weights.sum()), gradients
+        return LossSum(total, row_weights.sum()), gradients
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
         """Take one step with gradients from outside."""
