@@ -54,6 +54,8 @@ class Contender:
         What it imports.
     trains : bool
         False if it only scores, with the first weights.
+    is_expert : bool
+        Whether it was written to win: our backends are paired with the best of these.
     options : tuple of str
         Handed to the module's `contender` after workload and device.
     """
@@ -66,6 +68,7 @@ class Contender:
     devices: frozenset[str] = frozenset({"cpu", "cuda"})
     packages: tuple[str, ...] = ()
     trains: bool = True
+    is_expert: bool = False
     options: tuple[str, ...] = ()
 
     @property
@@ -164,6 +167,7 @@ def _read(path: Path) -> Contender:
         devices=frozenset(constants["DEVICES"]),
         packages=packages,
         trains=constants.get("TRAINS", True),
+        is_expert=constants.get("EXPERT", False),
     )
 
 

@@ -14,7 +14,7 @@ from statistics import mean, median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import devices, memory
+from benchmarks import devices, memory, pairs
 from benchmarks.contenders import Contender
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def measure(
         }
         result |= limits.figures(workload.flops_per_row()[0] * n_rows / seconds)
         result |= limits.floor(seconds)
+        if contender.is_ours and pairs.has_rival(contender, workload, device):
+            products = limits.step_seconds if result.get("floor_ratio") else None
+            result |= pairs.measure(runner, contender, workload, device, rows, seconds, products)
     result |= _scoring(runner, rows)
     if not workload.trains:
         limits.measure()
@@ -134,6 +137,10 @@ class Limits:
         n_steps = self._workload.epochs * self._workload.n_rows / self._workload.batch_size
         floor = mean(self._step_seconds) * n_steps
         return {"floor_seconds": floor, "floor_ratio": seconds / floor}
+
+    def step_seconds(self) -> float:
+        """Time the products of one step anew."""
+        return self._seconds(self._workload.products())
 
     def _seconds(self, products: Sequence[Product]) -> float:
         """Seconds of doing these products once, timed over enough of them."""

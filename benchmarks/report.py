@@ -136,8 +136,8 @@ def _fits(measurement: Measurement, reference: Entry | None) -> list[str]:
                 _spread(entry.summary("epoch_seconds")),
                 _count(entry.median("rows_per_second")),
                 _interval(reference.ratio(entry, "epoch_seconds") if reference else None),
-                _interval(_over_best(measurement, entry, "epoch_seconds")),
-                _number(entry.median("floor_ratio")),
+                _interval(entry.pooled("rival_ratios")),
+                _interval(entry.pooled("floor_ratios")) or _number(entry.median("floor_ratio")),
                 _percent(entry.median("share")),
             )
             for entry in entries
@@ -286,12 +286,6 @@ def _ranked(measurement: Measurement, figure: str) -> list[Entry]:
     entries = [entry for entry in measurement.entries.values() if entry.values(figure)]
     more_is_better = figure.endswith("per_second")
     return sorted(entries, key=lambda one: one.median(figure) or 0.0, reverse=more_is_better)
-
-
-def _over_best(measurement: Measurement, entry: Entry, figure: str) -> Interval | None:
-    """Time of a backend over that of the best comparator in the same framework."""
-    best = measurement.best_other(entry.framework, figure)
-    return entry.ratio(best, figure) if entry.is_ours and best is not None else None
 
 
 def _name(entry: Entry) -> str:

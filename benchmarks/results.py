@@ -80,6 +80,11 @@ class Entry:
         found = self.summary(figure)
         return None if found is None else found.median
 
+    def pooled(self, figure: str) -> Interval | None:
+        """Median of a figure of which every round has a list, over all of them."""
+        values = [value for taken in self.rounds for value in taken.get(figure, ())]
+        return median_interval(values) if values else None
+
     def ratio(self, other: Entry, figure: str) -> Interval | None:
         """Median of this one's value over the other's in the same round."""
         ratios = paired_ratios(self.values(figure), other.values(figure))
@@ -105,15 +110,6 @@ class Measurement:
     def trains(self) -> bool:
         """Whether fits were measured."""
         return bool(self.about.get("trains"))
-
-    def best_other(self, framework: str, figure: str) -> Entry | None:
-        """Return the comparator of a framework with the least median of a figure."""
-        others = [
-            entry
-            for entry in self.entries.values()
-            if not entry.is_ours and entry.framework == framework and entry.values(figure)
-        ]
-        return min(others, key=lambda entry: entry.median(figure) or 0.0, default=None)
 
 
 def write(result: dict[str, Any], path: Path) -> None:

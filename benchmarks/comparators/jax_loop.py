@@ -27,6 +27,7 @@ from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workloa
 TITLE = "jax, one compiled call an epoch"
 KINDS = frozenset({"dense"})
 DEVICES = frozenset({"cpu", "cuda"})
+EXPERT = True
 
 SCORED_AT_ONCE = 8192
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)

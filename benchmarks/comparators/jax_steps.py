@@ -18,6 +18,7 @@ from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workloa
 TITLE = "jax, one compiled call a step"
 KINDS = frozenset({"convolutional", "lstm", "conv1d"})
 DEVICES = frozenset({"cpu", "cuda"})
+EXPERT = True
 
 SCORED_AT_ONCE = 1024
 EXACT = jax.lax.Precision.HIGHEST

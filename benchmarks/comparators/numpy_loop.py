@@ -28,6 +28,7 @@ from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workloa
 TITLE = "NumPy, loop by hand"
 KINDS = frozenset({"dense"})
 DEVICES = frozenset({"cpu"})
+EXPERT = True
 
 FLOAT = np.float32
 ADAM_BLOCK = 65_536

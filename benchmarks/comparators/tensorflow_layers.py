@@ -23,6 +23,7 @@ from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workloa
 TITLE = "TensorFlow, tf.nn, an epoch a call"
 KINDS = frozenset({"convolutional", "lstm", "conv1d"})
 DEVICES = frozenset({"cpu", "cuda"})
+EXPERT = True
 
 SCORED_AT_ONCE = 1024
 

@@ -25,6 +25,7 @@ from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workloa
 TITLE = "TensorFlow, XLA, an epoch a call"
 KINDS = frozenset({"dense"})
 DEVICES = frozenset({"cpu", "cuda"})
+EXPERT = True
 
 SCORED_AT_ONCE = 8192
 

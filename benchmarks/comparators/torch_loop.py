@@ -22,6 +22,7 @@ from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workloa
 TITLE = "torch, loop by hand"
 KINDS = frozenset({"dense"})
 DEVICES = frozenset({"cpu"})
+EXPERT = True
 
 SCORED_AT_ONCE = 8192
 

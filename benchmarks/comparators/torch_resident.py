@@ -16,6 +16,7 @@ from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workloa
 TITLE = "torch, resident tensors, fused Adam"
 KINDS = frozenset({"dense", "convolutional", "lstm", "conv1d"})
 DEVICES = frozenset({"cpu", "cuda"})
+EXPERT = True
 
 SCORED_AT_ONCE = 8192
 WARM_UP_STEPS = 3
