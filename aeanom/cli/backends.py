@@ -18,7 +18,7 @@ EXAMPLES = examples("aeanom backends", "aeanom backends --devices")
 _DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], ...]] = {
     "numpy": (("numpy",),),
     "torch": (("torch",),),
-    "jax": (("jax",), ("flax",), ("optax",)),
+    "jax": (("jax",), ("flax",)),
     "tensorflow": (
         ("tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-macos", "tf-nightly"),
     ),

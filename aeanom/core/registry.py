@@ -39,7 +39,7 @@ class _BuiltIn(NamedTuple):
 _BUILT_IN = {
     "numpy": _BuiltIn("aeanom.backends.numpy", "NumpyBackend", (), None),
     "torch": _BuiltIn("aeanom.backends.torch", "TorchBackend", ("torch",), "torch"),
-    "jax": _BuiltIn("aeanom.backends.jax", "JaxBackend", ("jax", "flax", "optax"), "jax"),
+    "jax": _BuiltIn("aeanom.backends.jax", "JaxBackend", ("jax", "flax"), "jax"),
     "tensorflow": _BuiltIn(
         "aeanom.backends.tensorflow", "TensorFlowBackend", ("tensorflow",), "tensorflow"
     ),
@@ -72,8 +72,11 @@ def missing_packages(name: str) -> tuple[str, ...]:
 
 
 def is_imported(name: str) -> bool:
-    """Whether this process has imported all packages that a built-in backend needs."""
-    return all(package in sys.modules for package in _BUILT_IN[name].requires)
+    """Whether this process has imported the framework of a built-in backend.
+
+    What else the backend needs, it imports where it is needed.
+    """
+    return all(package in sys.modules for package in _BUILT_IN[name].requires[:1])
 
 
 def get_backend(name: str) -> Backend:

@@ -112,6 +112,8 @@ class Trainer(ABC):
         self.plan = plan
         self.step = 0
         self._loop: _Loop | None = None
+        # While an epoch is under way, weights, moments and step are those of no whole epoch.
+        self._is_within_epoch = False
 
     @property
     def is_asynchronous(self) -> bool:
@@ -222,7 +224,7 @@ class Trainer(ABC):
                 "a single row has no variance: batch normalisation needs batches of several rows "
                 "(normalization='layer' does not)"
             )
-        if resume is None and self.step:
+        if resume is None and (self.step or self._is_within_epoch):
             raise InvalidParameterError(
                 "this trainer has taken steps already: go on with resume=trainer.loop_state(), or "
                 "make a new trainer"
@@ -238,7 +240,8 @@ class Trainer(ABC):
         # Where nobody looks at the weights between epochs, the device need not wait for the host.
         ahead = self.is_asynchronous and placed_validation is None and not callbacks
         started = perf_counter()
-        for epoch_sum in self._train_epochs(placed, train.n_rows, loop, ahead=ahead):
+        self._is_within_epoch = True
+        for epoch_sum in self._train_epochs(placed, train.n_rows, loop, n_ahead=int(ahead)):
             loss = epoch_sum.mean()
             self._check_finite(loss, "training", history.epochs)
             if placed_validation is not None:
@@ -247,24 +250,37 @@ class Trainer(ABC):
                 self._check_finite(validation_loss, "validation", history.epochs)
                 history.validation_loss.append(validation_loss)
             history.loss.append(loss)
-            now = perf_counter()
-            history.seconds.append(now - started)
-            started = now
+            history.seconds.append(perf_counter() - started)
             history.steps = epoch_sum.step
             self._watch(loop)
             if self._patience_is_used_up(loop):
                 history.stopped_by = "early_stopping"
+            self._is_within_epoch = ahead
             if self._call(callbacks, history):
                 history.stopped_by = "callback"
             if history.stopped_by != "epochs":
                 break
+            started = perf_counter()
+            self._is_within_epoch = True
+        self._is_within_epoch = False
         if loop.best is not None:
             loop.last = self.snapshot()
             self.restore(loop.best)
         return history
 
     def loop_state(self) -> LoopState:
-        """Return all that a resumed fit needs, as of the last epoch done."""
+        """Return all that a resumed fit needs, as of the last epoch done.
+
+        Raises
+        ------
+        TrainingError
+            If the fit was broken off within an epoch. A callback can keep a state of each epoch.
+        """
+        if self._is_within_epoch:
+            raise TrainingError(
+                "the fit was broken off within an epoch, so that there is no state to go on from: "
+                "keep trainer.loop_state() in a callback, after each epoch"
+            )
         loop = self._loop or self._start(None)
         best_weights = None
         current = self.snapshot()
@@ -296,16 +312,16 @@ class Trainer(ABC):
         return loop
 
     def _train_epochs(
-        self, placed: Any, n_rows: int, loop: _Loop, *, ahead: bool
+        self, placed: Any, n_rows: int, loop: _Loop, *, n_ahead: int
     ) -> Iterator[_EpochSum]:
-        """Run the epochs that are left; with `ahead`, start each before the last is handed out."""
+        """Run the epochs that are left, each started while so many others are under way."""
         under_way: deque[_EpochSum] = deque()
         for epoch in range(loop.history.epochs, self.plan.epochs):
             if self._patience_is_used_up(loop):
                 loop.history.stopped_by = "early_stopping"
                 break
             under_way.append(self._train_epoch(placed, n_rows, epoch))
-            if len(under_way) > ahead:
+            if len(under_way) > n_ahead:
                 yield under_way.popleft()
         yield from under_way
 

@@ -64,7 +64,7 @@ class Tape(TorchDispatchMode):
 @pytest.fixture
 def recorded(monkeypatch):
     """Trainers made in the test record their steps."""
-    monkeypatch.setattr(trainer, "recorder", lambda architecture, device: Tape)
+    monkeypatch.setattr(trainer, "recorder", lambda architecture, device, dtype: Tape)
 
 
 # No GRU: the CPU's own turns tensors in place, which a tape cannot do twice.
@@ -107,7 +107,7 @@ def fit(architecture, *, rows=None, **plan):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_replayed_steps_are_those_taken_one_by_one(name, monkeypatch):
     expected_loss, expected = fit(NETWORKS[name])
-    monkeypatch.setattr(trainer, "recorder", lambda architecture, device: Tape)
+    monkeypatch.setattr(trainer, "recorder", lambda architecture, device, dtype: Tape)
     loss, weights = fit(NETWORKS[name])
     assert loss == pytest.approx(expected_loss, rel=1e-10)
     # Not over an array's largest value, which is 1e-15 where the gradient is zero.
@@ -118,7 +118,7 @@ def test_replayed_steps_are_those_taken_one_by_one(name, monkeypatch):
 @pytest.mark.parametrize("name", ["dropout", "variational"])
 def test_replayed_steps_follow_the_plan(name, plan, monkeypatch):
     _, expected = fit(NETWORKS[name], **PLANS[plan])
-    monkeypatch.setattr(trainer, "recorder", lambda architecture, device: Tape)
+    monkeypatch.setattr(trainer, "recorder", lambda architecture, device, dtype: Tape)
     _, weights = fit(NETWORKS[name], **PLANS[plan])
     assert largest_difference(weights, expected) < 1e-9
 
@@ -187,11 +187,12 @@ def test_recorded_steps_make_no_tensor_elsewhere(recorded):
 def test_only_our_own_layers_on_cuda_are_recorded():
     module = BACKEND.describe(torch.nn.Linear(6, 6), (6,), "float32")
     cuda, cpu = torch.device("cuda:0"), torch.device("cpu")
-    assert graph.recorder(NETWORKS["dense"], cuda) is graph.CudaGraph
-    assert graph.recorder(NETWORKS["dense"], cpu) is None
-    assert graph.recorder(module, cuda) is None
+    assert graph.recorder(NETWORKS["dense"], cuda, torch.float32) is graph.CudaGraph
+    assert graph.recorder(NETWORKS["dense"], cuda, torch.float64) is None
+    assert graph.recorder(NETWORKS["dense"], cpu, torch.float32) is None
+    assert graph.recorder(module, cuda, torch.float32) is None
 
 
 def test_a_layer_of_a_user_s_own_is_not_recorded(monkeypatch):
     monkeypatch.setattr(graph, "RECORDABLE", frozenset({"activation"}))
-    assert graph.recorder(NETWORKS["dense"], torch.device("cuda:0")) is None
+    assert graph.recorder(NETWORKS["dense"], torch.device("cuda:0"), torch.float32) is None

@@ -74,7 +74,7 @@ def test_a_name_like_no_other_has_no_suggestion():
     ("name", "package", "extra"),
     [
         ("torch", "torch", "torch"),
-        ("jax", "optax", "jax"),
+        ("jax", "flax", "jax"),
         ("tensorflow", "tensorflow", "tensorflow"),
     ],
 )

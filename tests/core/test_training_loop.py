@@ -180,6 +180,42 @@ def test_training_that_diverges_is_noticed_one_epoch_late_at_most():
     assert "start 4" not in trainer.events
 
 
+class BrokenOff(ScriptedTrainer):
+    """Ctrl-C comes when the second epoch's steps are done, but nobody has heard of them."""
+
+    def run_steps(self, placed, segment):
+        done = super().run_steps(placed, segment)
+        if self.autoencoder.epochs == 2:
+            self.step = 0
+            raise KeyboardInterrupt
+        return done
+
+
+def test_what_was_broken_off_within_an_epoch_has_no_state():
+    kept = []
+    trainer = BrokenOff(epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(ROWS, callbacks=[lambda progress: kept.append(trainer.loop_state())])
+    with pytest.raises(TrainingError, match="broken off within an epoch"):
+        trainer.loop_state()
+    with pytest.raises(InvalidParameterError, match="has taken steps already"):
+        trainer.fit(ROWS)
+    assert [state.epoch for state in kept] == [1]
+    trainer.run_steps = lambda placed, segment: ScriptedTrainer.run_steps(trainer, placed, segment)
+    assert trainer.fit(ROWS, resume=kept[0]).epochs == 3
+    assert trainer.loop_state().epoch == 3
+
+
+def test_what_is_broken_off_by_a_callback_has_one():
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    trainer = ScriptedTrainer(epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(ROWS, callbacks=[stop])
+    assert trainer.loop_state().epoch == 1
+
+
 def test_every_callback_hears_of_every_epoch():
     heard = []
     ScriptedTrainer(validation=[5, 4, 3], training=[9, 8, 7]).fit(

@@ -51,7 +51,9 @@ class JaxAutoencoder(CompiledAutoencoder):
         """Return the live `flax.nnx.Module`."""
         if self._native is None:
             with self.context():
-                self._native, self._variables = self._make_native()
+                native, self._variables = self._make_native()
+                # Last: `parameters` goes by it, perhaps in another thread.
+                self._native = native
         return self._native
 
     @property

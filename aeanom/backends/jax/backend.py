@@ -44,7 +44,7 @@ class JaxBackend(Backend):
     def autoencoder(
         self, architecture: Architecture, weights: Weights, *, dtype: str, device: str
     ) -> JaxAutoencoder:
-        """Build the module with these weights."""
+        """Put these weights on the device."""
         self.check(architecture, dtype)
         return JaxAutoencoder(architecture, weights, dtype=dtype, device=device)
 

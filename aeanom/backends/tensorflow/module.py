@@ -389,5 +389,5 @@ def _halves(module: Any, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _traced(function: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
-    """Make a `tf.function` of the rows alone; why it is of a `partial` is said in `trainer.py`."""
+    """Make a `tf.function` of the rows alone; why it is of a `partial` is said in `network.py`."""
     return tf.function(partial(function, *arguments, **settings), autograph=False)

@@ -8,10 +8,13 @@ and their weights for a whole segment, the schedules, a step's noise, and the po
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aeanom.architectures import Architecture
@@ -30,10 +33,21 @@ RECORDABLE = frozenset(LAYERS)
 WARM_UP_CALLS = 3
 
 
-def recorder(architecture: Architecture, device: torch.device) -> Recorder | None:
-    """Return what records the steps of a network; None if they are taken one by one."""
-    own = isinstance(architecture, ModuleArchitecture) or architecture.kinds - RECORDABLE
-    return CudaGraph if device.type == "cuda" and not own else None
+_CAPTURING = threading.Lock()
+"""torch captures one graph at a time in a process."""
+
+
+def recorder(
+    architecture: Architecture, device: torch.device, dtype: torch.dtype
+) -> Recorder | None:
+    """Return what records the steps of a network; None if they are taken one by one.
+
+    In float64 they are not recorded: the fused operator reads a learning rate on the device as a
+    float32, and rounding it would cost the parity with the other backends.
+    """
+    is_users = isinstance(architecture, ModuleArchitecture) or architecture.kinds - RECORDABLE
+    is_recordable = device.type == "cuda" and dtype == torch.float32 and not is_users
+    return CudaGraph if is_recordable else None
 
 
 class CudaGraph:
@@ -56,9 +70,16 @@ class CudaGraph:
                 self._warm_up()
                 return
             if self._graph is None:
-                self._graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(self._graph):
+                graph = torch.cuda.CUDAGraph()
+                # A stream of this device: torch's own is of the device that captured first.
+                stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+                with (
+                    _CAPTURING,
+                    torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
+                ):
                     self._function()
+                # Not before: a capture may fail.
+                self._graph = graph
             self._graph.replay()
 
     def _warm_up(self) -> None:
@@ -103,7 +124,7 @@ class RecordedSteps:
         self._schedules = {name: like.new_zeros(size[0]) for name in segment.schedules}
         self._draws = {name: torch.zeros_like(draw) for name, draw in draws.items()}
         self._position = like.new_zeros(1, dtype=torch.int64)
-        self._step = record(self._recorded, like.device)
+        self._step = record(self._one_step, like.device)
 
     def fits(self, placed: Block[Tensor], segment: Segment) -> bool:
         """Whether steps of this segment on this block are the recorded ones."""
@@ -115,10 +136,10 @@ class RecordedSteps:
         `draw` returns the noise of a step of the segment.
         """
         steps = slice(segment.steps)
-        self._order[steps].copy_(torch.from_numpy(segment.order))
-        self._row_weight[steps].copy_(torch.from_numpy(segment.row_weight))
+        _fill(self._order[steps], segment.order)
+        _fill(self._row_weight[steps], segment.row_weight)
         for name, values in segment.schedules.items():
-            self._schedules[name][steps].copy_(torch.from_numpy(np.ascontiguousarray(values)))
+            _fill(self._schedules[name][steps], np.ascontiguousarray(values))
         self._position.zero_()
         for step in range(segment.steps):
             for name, drawn in draw(step).items():
@@ -126,7 +147,7 @@ class RecordedSteps:
             self._step()
         return (self._losses[steps] * self._row_weight[steps]).sum()
 
-    def _recorded(self) -> None:
+    def _one_step(self) -> None:
         losses = self._take_step(
             self._current(self._order),
             self._current(self._row_weight),
@@ -138,3 +159,9 @@ class RecordedSteps:
 
     def _current(self, table: Tensor) -> Tensor:
         return table.index_select(0, self._position).squeeze(0)
+
+
+def _fill(tensor: Tensor, array: NDArray[Any]) -> None:
+    """Copy an array from the host, which does not wait for a GPU."""
+    source = torch.from_numpy(array)
+    tensor.copy_(source.pin_memory() if tensor.is_cuda else source, non_blocking=True)

@@ -82,12 +82,15 @@ def batch_norm(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
     assert isinstance(bound.layer, BatchNorm)
     scale, bias = bound.parameters["scale"], bound.parameters["bias"]
     mean, variance = bound.parameters["mean"], bound.parameters["variance"]
+    # Moments have the precision of the buffers: bfloat16 could not even count the rows.
+    dtype, x = x.dtype, x.to(mean.dtype)
     if context.mode == "train":
         mean, variance = _batch_moments(x, context.row_weight)
         decay = bound.layer.decay
         for name, value in (("mean", mean.detach()), ("variance", variance.detach())):
             context.update(bound, name, decay * bound.parameters[name] + (1 - decay) * value)
-    return torch.addcmul(bias, x - mean, scale * torch.rsqrt(variance + bound.layer.epsilon))
+    factor = scale.to(x.dtype) * torch.rsqrt(variance + bound.layer.epsilon)
+    return torch.addcmul(bias.to(x.dtype), x - mean, factor).to(dtype)
 
 
 def flatten(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,22 +25,35 @@ else:  # Before torch 2.9.
     _SWITCHES = {"cuda": (_backends.cuda.matmul, _backends.cudnn)}
 
 
+_lock = threading.Lock()
+_users: Counter[str] = Counter()
+_coarse: dict[str, dict[Any, Any]] = {}
+
+
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
     """Compute float32 products in full, and put back what was set.
 
     On a GPU, torch's own choice for convolutions and recurrent layers is TF32, which keeps 10 of
-    the 23 bits.
+    the 23 bits. The switches are the whole process's: of several threads, the first one in sets
+    them and the last one out puts them back.
     """
-    coarse = {
-        switch: value
-        for switch in _SWITCHES.get(device.type, ())
-        if (value := getattr(switch, _ATTRIBUTE)) not in _FULL
-    }
-    for switch in coarse:
-        setattr(switch, _ATTRIBUTE, _FULL[0])
+    kind = device.type
+    with _lock:
+        if not _users[kind]:
+            _coarse[kind] = {
+                switch: value
+                for switch in _SWITCHES.get(kind, ())
+                if (value := getattr(switch, _ATTRIBUTE)) not in _FULL
+            }
+            for switch in _coarse[kind]:
+                setattr(switch, _ATTRIBUTE, _FULL[0])
+        _users[kind] += 1
     try:
         yield
     finally:
-        for switch, value in coarse.items():
-            setattr(switch, _ATTRIBUTE, value)
+        with _lock:
+            _users[kind] -= 1
+            if not _users[kind]:
+                for switch, value in _coarse.pop(kind).items():
+                    setattr(switch, _ATTRIBUTE, value)

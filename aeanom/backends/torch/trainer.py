@@ -50,7 +50,7 @@ class TorchTrainer(Trainer):
         self._count = flat.new_zeros((), dtype=torch.float32)
         self._workspace = Workspace(autoencoder.flat)
         self._network = trained_network(autoencoder, self._gradient, plan.compute_dtype)
-        self._recorder = recorder(autoencoder.architecture, flat.device)
+        self._recorder = recorder(autoencoder.architecture, flat.device, flat.dtype)
         self._recorded: RecordedSteps | None = None
 
     @property
