@@ -33,7 +33,12 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """`"better"` or `"worse"` if no round of one file reaches into those of the other."""
+        """`"better"` or `"worse"` if no round of one file reaches into those of the other.
+
+        Of a single round nobody knows how far it reaches.
+        """
+        if min(self.new.count, self.old.count) < 2:
+            return ""
         if self.new.least <= self.old.greatest and self.old.least <= self.new.greatest:
             return ""
         return "better" if (self.ratio > 1) == self.figure.more_is_better else "worse"

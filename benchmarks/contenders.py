@@ -30,6 +30,7 @@ _FRAMEWORKS = {
     "optax": "jax",
     "tensorflow": "tensorflow",
     "keras": "tensorflow",
+    "onnx": "onnxruntime",
     "onnxruntime": "onnxruntime",
 }
 
@@ -75,6 +76,11 @@ class Contender:
     def is_ours(self) -> bool:
         """Whether it is a backend of this library."""
         return self.module == OURS
+
+    @property
+    def can_be_paired(self) -> bool:
+        """Whether it is set beside the best loop by hand: ours, where both compute in float32."""
+        return self.is_ours and len(self.options) == 1
 
     def why_not(self, device: str) -> str | None:
         """Tell why it cannot run here, as far as that is known without importing it."""

@@ -36,7 +36,7 @@ class Imports(NamedTuple):
 
 
 def measure(
-    contender: Contender, workload: Workload, device: str, imports: Imports
+    contender: Contender, workload: Workload, device: str, imports: Imports, *, in_pairs: bool
 ) -> dict[str, Any]:
     """Measure everything; seconds, bytes and operations, see `docs/benchmarks.md`.
 
@@ -70,6 +70,9 @@ def measure(
         "first_fit_seconds": own_imports + first_fit_seconds,
         "peak_host_bytes": memory.peak_bytes() - rows_before,
     }
+    if device != "cpu":
+        result["peak_device_bytes"] = devices.peak_bytes(contender.framework)
+        result["gpu"] = devices.name(contender.framework)
     limits = Limits(contender.framework, workload, device)
     limits.measure()
     if workload.trains:
@@ -84,16 +87,18 @@ def measure(
         }
         result |= limits.figures(workload.flops_per_row()[0] * n_rows / seconds)
         result |= limits.floor(seconds)
-        if contender.is_ours and pairs.has_rival(contender, workload, device):
-            products = limits.step_seconds if result.get("floor_ratio") else None
-            result |= pairs.measure(runner, contender, workload, device, rows, seconds, products)
     result |= _scoring(runner, rows)
     if not workload.trains:
         limits.measure()
         flops = workload.flops_per_row()[1] * result["scored_rows_per_second"]
         result |= limits.figures(flops)
-    peak = runner.memory() if hasattr(runner, "memory") else devices.peak_bytes(contender.framework)
-    return result | {"peak_device_bytes": peak, "gpu": devices.name(contender.framework)}
+    if in_pairs and workload.trains and contender.can_be_paired:
+        # Last: another loop moves in, and we fit other rows.
+        try:
+            result |= pairs.measure(runner, contender, workload, device, rows, limits, result)
+        except Exception as error:
+            result["rival_failed"] = repr(error)
+    return result
 
 
 class Limits:
@@ -113,6 +118,7 @@ class Limits:
         self._workload, self._device = workload, device
         self._rates: list[float] = []
         self._step_seconds: list[float] = []
+        self._enough: dict[tuple[Product, ...], int] = {}
 
     def measure(self) -> None:
         """Time the products once more."""
@@ -139,16 +145,24 @@ class Limits:
         return {"floor_seconds": floor, "floor_ratio": seconds / floor}
 
     def step_seconds(self) -> float:
-        """Time the products of one step anew."""
+        """Time the products of one step anew; dense networks only."""
         return self._seconds(self._workload.products())
+
+    @property
+    def has_floor(self) -> bool:
+        """Whether a step's products were timed."""
+        return bool(self._step_seconds)
 
     def _seconds(self, products: Sequence[Product]) -> float:
         """Seconds of doing these products once, timed over enough of them."""
-        steps = 1
-        while (seconds := self._module.seconds(products, steps, self._device)) < LONG_ENOUGH / 10:
-            steps *= 8
-        steps = max(steps, round(steps * LONG_ENOUGH / seconds))
-        return self._module.seconds(products, steps, self._device) / steps
+        timed, key = self._module.seconds, tuple(products)
+        if key not in self._enough:
+            steps = 1
+            while (seconds := timed(products, steps, self._device)) < LONG_ENOUGH / 10:
+                steps *= 8
+            self._enough[key] = max(steps, round(steps * LONG_ENOUGH / seconds))
+        steps = self._enough[key]
+        return timed(products, steps, self._device) / steps
 
 
 def repeated(function: Callable[[], Any], *, most: int = 5) -> tuple[float, Any]:
@@ -171,15 +185,22 @@ def _scoring(runner: Any, rows: np.ndarray) -> dict[str, float]:
     part = rows[: len(rows) // 20]
     begin = perf_counter()
     runner.score(part)
-    if perf_counter() - begin < _SLOW_SCORING:
-        part = rows
-        runner.score(rows)
+    is_slow = perf_counter() - begin > _SLOW_SCORING
     before = memory.resident_bytes()
     memory.forget_peak()
+    if not is_slow:
+        runner.score(rows[: len(rows) // 10])
+        tenth = memory.peak_bytes() - before
+        part = rows
+        runner.score(part)
+    else:
+        tenth = 0
+    whole = memory.peak_bytes() - before
     seconds, scores = repeated(lambda: runner.score(part))
     return {
         "scored_rows": len(part),
         "scored_rows_per_second": len(part) / seconds,
-        "scoring_host_bytes": max(memory.peak_bytes() - before, 0),
+        "scoring_host_bytes": max(whole, 0),
+        "scoring_host_bytes_of_a_tenth": max(tenth, 0),
         "mean_score": float(scores.mean()),
     }

@@ -107,7 +107,7 @@ packages = [Path(sys.modules[name].__file__).parent for name in ("aeanom", "nump
 packages += [path for path in packages[1].parent.glob("numpy.libs")]
 print(json.dumps({
     "first_score_seconds": seconds,
-    "resident_bytes": memory.peak_bytes(),
+    "resident_bytes": memory.resident_bytes(),
     "installed_bytes": {
         path.name: sum(file.stat().st_size for file in path.rglob("*")
                        if file.is_file() and file.suffix != ".pyc")

@@ -38,7 +38,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             return scaling.measure(contender, device, quick)
         workload = WORKLOADS[name].quick() if quick else WORKLOADS[name]
         imports = fitting.Imports(framework_seconds, library_seconds)
-        return fitting.measure(contender, workload, device, imports)
+        return fitting.measure(contender, workload, device, imports, in_pairs=not quick)
     except UnsupportedError as error:
         return {"not_run": str(error)}
 

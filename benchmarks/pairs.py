@@ -2,7 +2,7 @@
 
 The speed of a shared machine drifts by more within a minute than what is to be told apart, so
 whole processes in turns do not show a difference of a few per cent. Short fits in turns do: a
-pair lasts a second or two, and the ratio is taken pair by pair.
+turn lasts a few seconds, and the ratio is taken turn by turn.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from benchmarks.contenders import Contender, contenders
 if TYPE_CHECKING:
     import numpy as np
 
+    from benchmarks.fitting import Limits
     from benchmarks.workloads import Workload
 
-#: Seconds that a fit of a pair should take, and that all pairs should take together.
+#: Seconds that a fit should take, and that all turns should take together.
 FIT_SECONDS, ALL_SECONDS = 0.8, 20.0
 FEWEST, MOST = 6, 25
 
@@ -32,10 +33,10 @@ def measure(
     workload: Workload,
     device: str,
     rows: np.ndarray,
-    fit_seconds: float,
-    product_seconds: Callable[[], float] | None,
+    limits: Limits,
+    figures: dict[str, Any],
 ) -> dict[str, Any]:
-    """Ratios of our time to theirs, pair by pair.
+    """Ratios of our time to that of the fastest rival; nothing where there is none.
 
     Parameters
     ----------
@@ -46,25 +47,26 @@ def measure(
     workload : Workload
     device : str
     rows : ndarray
-    fit_seconds : float
-        Of one fit of the workload.
-    product_seconds : callable, optional
-        Seconds of the products of one step, measured anew at every call; for dense networks.
+    limits : Limits
+        Times the products of a step, for dense networks.
+    figures : dict
+        With the seconds of an epoch.
 
     Returns
     -------
     dict
-        `rival`, whom we are paired with; `rival_ratios`, `floor_ratios`: one value a pair.
+        `rival`, whom we are paired with; `rival_ratios`, `floor_ratios`: one value a turn; and
+        their medians.
     """
     # A part of an epoch, or several: as many whole batches as take long enough.
-    epoch_seconds = fit_seconds / workload.epochs
+    epoch_seconds = figures["epoch_seconds"]
     n_rows, epochs = workload.n_rows, 1
     if epoch_seconds > 2 * FIT_SECONDS:
         steps = ceil(workload.steps() * FIT_SECONDS / epoch_seconds)
         n_rows = min(steps * workload.batch_size, workload.n_rows)
     else:
         epochs = ceil(FIT_SECONDS / epoch_seconds)
-    n_steps = epochs * ceil(n_rows / workload.batch_size)
+    n_steps = epochs * n_rows / workload.batch_size
     part = rows[:n_rows]
 
     def timed(one: Any) -> float:
@@ -72,31 +74,29 @@ def measure(
         one.fit(part, epochs)
         return perf_counter() - begin
 
+    found = _fastest_rival(contender, workload, device, timed)
+    if found is None:
+        return {}
+    name, rival = found
     timed(runner)
-    rival = _fastest_rival(contender, workload, device, timed)
     rival_ratios: list[float] = []
     floor_ratios: list[float] = []
     begin = perf_counter()
     while len(rival_ratios) < FEWEST or (
         len(rival_ratios) < MOST and perf_counter() - begin < ALL_SECONDS
     ):
-        # Whoever comes first in one pair comes second in the next.
-        ours_first = len(rival_ratios) % 2 == 0
-        first = timed(runner if ours_first else rival[1])
-        second = timed(rival[1] if ours_first else runner)
-        ours, theirs = (first, second) if ours_first else (second, first)
+        # Each turn is one of ours, two of theirs, one of ours: nobody always comes first, and a
+        # drift within the turn cancels.
+        before = timed(runner)
+        theirs = timed(rival) + timed(rival)
+        ours = before + timed(runner)
         rival_ratios.append(ours / theirs)
-        if product_seconds is not None:
-            floor_ratios.append(ours / (n_steps * product_seconds()))
-    figures: dict[str, Any] = {"rival": rival[0], "rival_ratios": rival_ratios}
+        if limits.has_floor:
+            floor_ratios.append(ours / 2 / (n_steps * limits.step_seconds()))
+    result = {"rival": name, "rival_ratios": rival_ratios, "rival_ratio": median(rival_ratios)}
     if floor_ratios:
-        figures |= {"floor_ratios": floor_ratios, "floor_ratio": median(floor_ratios)}
-    return figures
-
-
-def has_rival(contender: Contender, workload: Workload, device: str) -> bool:
-    """Whether there is somebody to be paired with."""
-    return bool(_rivals(contender, workload, device))
+        result |= {"floor_ratios": floor_ratios, "paired_floor_ratio": median(floor_ratios)}
+    return result
 
 
 def _rivals(contender: Contender, workload: Workload, device: str) -> list[Contender]:
@@ -113,12 +113,15 @@ def _rivals(contender: Contender, workload: Workload, device: str) -> list[Conte
 
 def _fastest_rival(
     contender: Contender, workload: Workload, device: str, timed: Callable[[Any], float]
-) -> tuple[str, Any]:
+) -> tuple[str, Any] | None:
+    """Return who is the fastest at what `timed` does, warmed up; None without rivals."""
     tried = []
     for other in _rivals(contender, workload, device):
         module = importlib.import_module(f"benchmarks.comparators.{other.module}")
         rival = module.contender(workload, device)
         timed(rival)
         tried.append((min(timed(rival), timed(rival)), other.name, rival))
+    if not tried:
+        return None
     _, name, rival = min(tried, key=lambda one: one[:2])
     return name, rival

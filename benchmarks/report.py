@@ -129,15 +129,25 @@ def _fits(measurement: Measurement, reference: Entry | None) -> list[str]:
     entries = _ranked(measurement, "epoch_seconds")
     against = f"times as fast as {reference.title}" if reference else ""
     speed = _table(
-        ("", "epoch, s", "rows/s", against, "over the best loop", "over its products", "share"),
+        (
+            "",
+            "epoch, s",
+            "rows/s",
+            against,
+            "over the best loop",
+            "over its products",
+            "the same in turns",
+            "share",
+        ),
         [
             (
                 _name(entry),
                 _spread(entry.summary("epoch_seconds")),
                 _count(entry.median("rows_per_second")),
                 _interval(reference.ratio(entry, "epoch_seconds") if reference else None),
-                _interval(entry.pooled("rival_ratios")),
-                _interval(entry.pooled("floor_ratios")) or _number(entry.median("floor_ratio")),
+                _interval(entry.paired("rival_ratios")),
+                _number(entry.median("floor_ratio")),
+                _interval(entry.paired("floor_ratios")),
                 _percent(entry.median("share")),
             )
             for entry in entries
@@ -274,11 +284,15 @@ def _machine(file: dict[str, Any]) -> str:
 
 def _not_run(measurement: Measurement) -> str:
     lines = [
-        f"- {entry.title}: {entry.problem.splitlines()[0]}"
+        f"- {entry.title}{_after(len(entry.rounds))}: {entry.problem.splitlines()[0]}"
         for entry in measurement.entries.values()
-        if entry.problem and not entry.rounds
+        if entry.problem
     ]
     return "Not run:\n\n" + "\n".join(lines) if lines else ""
+
+
+def _after(rounds: int) -> str:
+    return f", after {rounds} {'round' if rounds == 1 else 'rounds'}" if rounds else ""
 
 
 def _ranked(measurement: Measurement, figure: str) -> list[Entry]:

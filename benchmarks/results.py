@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from aeanom.errors import InvalidDataError
@@ -37,6 +38,9 @@ FIGURES = {
     "peak_device_bytes": Figure("GPU memory", "bytes"),
     "limit_flops": Figure("matrix product, 1024³", "FLOP/s", True),
     "floor_ratio": Figure("fit over its products", ""),
+    "rival_ratio": Figure("fit over that of the best loop", ""),
+    "rows_slope_ratio": Figure("slope by rows, late over early", ""),
+    "epochs_slope_ratio": Figure("slope by epochs, late over early", ""),
     "share": Figure("share of the limit", "", True),
     "rows_step_seconds": Figure("a step, by rows", "s"),
     "epochs_step_seconds": Figure("a step, by epochs", "s"),
@@ -80,10 +84,16 @@ class Entry:
         found = self.summary(figure)
         return None if found is None else found.median
 
-    def pooled(self, figure: str) -> Interval | None:
-        """Median of a figure of which every round has a list, over all of them."""
-        values = [value for taken in self.rounds for value in taken.get(figure, ())]
-        return median_interval(values) if values else None
+    def paired(self, figure: str) -> Interval | None:
+        """Median of a figure of which a round has a list, one value a turn.
+
+        The interval is that of the rounds' medians, as turns of one process are not independent;
+        of a single round, that of its turns.
+        """
+        lists = [taken[figure] for taken in self.rounds if taken.get(figure)]
+        if not lists:
+            return None
+        return median_interval([median(each) for each in lists] if len(lists) > 1 else lists[0])
 
     def ratio(self, other: Entry, figure: str) -> Interval | None:
         """Median of this one's value over the other's in the same round."""

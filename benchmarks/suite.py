@@ -191,7 +191,8 @@ def tasks_of(name: str, settings: Settings) -> list[Task]:
             for contender in found
             if contender.is_ours and "bfloat16" not in contender.options
         ]
-        if name == "latency" and not settings.contenders and not settings.backends:
+        of_everybody = not settings.contenders and not settings.backends
+        if name == "latency" and of_everybody and settings.device == "cpu":
             tasks.append(Task(name, COMMAND_LINE, "aeanom score", "numpy", ours=True))
             tasks.append(Task(name, SLIM, "NumPy and safetensors", "numpy", ours=True, once=True))
         return tasks

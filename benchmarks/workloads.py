@@ -1,7 +1,7 @@
 """What is measured: rows, a network, batch and epochs, the same for every contender.
 
 A workload is added by one entry in `_WORKLOADS`; `docs/benchmarks.md` shows how. Every contender
-gets the rows, the first weights and the order of the rows in each epoch from here.
+gets the rows and the first weights from here, and the loops by hand the order of the rows too.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import gzip
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from aeanom import architectures
 from aeanom.architectures import Architecture
-from aeanom.architectures.layers import PlacedLayer
 from aeanom.core import initial_weights
+from aeanom.core.fastest import flops_per_row
 
 LEARNING_RATE, BETA_1, BETA_2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 
@@ -99,27 +98,9 @@ class Workload:
                 products.append(("nt", self.batch_size, outputs, inputs))
         return products
 
-    def flops_per_row(self) -> tuple[float, float]:
-        """Floating-point operations that one row takes in training, and in scoring.
-
-        Those of the products with kernels, which are nearly all: each multiplication and each
-        addition is one. Training is three times as much, less the first layer's input gradient.
-        """
-        forward = [
-            2.0 * array.size * _positions(placed)
-            for placed in self.architecture().walk()
-            for array in placed.parameters
-            if array.name.endswith("kernel")
-        ]
-        return 3 * sum(forward) - forward[0], sum(forward)
-
-
-def _positions(placed: PlacedLayer) -> int:
-    """How often a layer applies its kernels to one row: pixels, or steps of time."""
-    transposed = placed.layer.kind == "conv2d_transpose"
-    of_time = placed.layer.kind in ("lstm", "gru")
-    shape = placed.input_shape if transposed or of_time else placed.output_shape
-    return prod(shape[:-1])
+    def flops_per_row(self) -> tuple[int, int]:
+        """Floating-point operations that one row takes in training, and in scoring."""
+        return flops_per_row(self.architecture())
 
 
 def epoch_order(rows: int, epoch: int, seed: int = 0) -> np.ndarray:

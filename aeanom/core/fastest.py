@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from aeanom.architectures import Architecture, Parameter, PlacedLayer
 
-__all__ = ["COSTS", "Costs", "Expected", "Pace", "Work", "rank", "work_of"]
+__all__ = ["COSTS", "Costs", "Expected", "Pace", "Work", "flops_per_row", "rank", "work_of"]
 
 _CONVOLUTIONAL = frozenset({"conv1d", "conv2d", "conv2d_transpose"})
 _RECURRENT = frozenset({"lstm", "gru"})
@@ -170,29 +170,35 @@ def rank(
 
 
 def work_of(architecture: Architecture, *, steps: int, batch_size: int) -> Work:
-    """Count what a fit of so many steps has to do.
-
-    A kernel takes part in three products: forwards, for its own gradient, and for that of its
-    input, which the network's first kernel does without. Windows that reach over the edge of a
-    row count in full. Of a layer of your own, every array of two and more axes is taken for a
-    dense kernel.
-    """
-    operations = flops = 0
-    passes = 2
-    for placed in architecture.walk():
-        kernels = _kernels(placed)
-        uses = _uses(placed)
-        if kernels:
-            operations += uses if placed.layer.kind in _RECURRENT else 1
-        for kernel in kernels:
-            flops += passes * 2 * batch_size * uses * kernel.size
-            passes = 3
+    """Count what a fit of so many steps has to do."""
+    operations = sum(
+        _uses(placed) if placed.layer.kind in _RECURRENT else 1
+        for placed in architecture.walk()
+        if _kernels(placed)
+    )
+    flops = batch_size * flops_per_row(architecture)[0]
     kind = "dense"
     if architecture.kinds & _RECURRENT:
         kind = "recurrent"
     elif architecture.kinds & _CONVOLUTIONAL:
         kind = "convolutional"
     return Work(kind, steps, operations, flops)
+
+
+def flops_per_row(architecture: Architecture) -> tuple[int, int]:
+    """Floating-point operations that one row takes in training, and in scoring.
+
+    Those of the products with kernels, which are nearly all. A kernel takes part in three:
+    forwards, for its own gradient, and for that of its input, which the network's first kernel
+    does without. Windows that reach over the edge of a row count in full. Of a layer of your own,
+    every array of two and more axes is taken for a dense kernel.
+    """
+    forward = [
+        2 * _uses(placed) * kernel.size
+        for placed in architecture.walk()
+        for kernel in _kernels(placed)
+    ]
+    return 3 * sum(forward) - sum(forward[:1]), sum(forward)
 
 
 def _kernels(placed: PlacedLayer) -> list[Parameter]:

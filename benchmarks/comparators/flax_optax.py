@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,11 +14,14 @@ from aeanom.architectures import Architecture
 from benchmarks.workloads import BETA_1, BETA_2, EPSILON, LEARNING_RATE, Workload
 
 TITLE = "Flax and Optax, step by step"
-KINDS = frozenset({"dense", "convolutional", "conv1d"})
+KINDS = frozenset({"dense", "convolutional", "lstm", "conv1d"})
 DEVICES = frozenset({"cpu", "cuda"})
 
 SCORED_AT_ONCE = 8192
 FUNCTIONS = {"relu": nnx.relu, "sigmoid": nnx.sigmoid, "linear": lambda x: x}
+# To `nnx.jit` functions are the same only if they are one object: with new ones, an optimiser's or
+# a layer's, it would compile anew in every fit.
+ADAM = optax.adam(LEARNING_RATE, BETA_1, BETA_2, EPSILON)
 
 
 class Model(nnx.Module):
@@ -38,21 +43,60 @@ def _layer(placed, rngs: nnx.Rngs):
         return nnx.Linear(inputs, layer.units, rngs=rngs)
     if kind == "activation":
         return FUNCTIONS[layer.function]
+    if kind == "lstm":
+        lstm = nnx.RNN(nnx.OptimizedLSTMCell(inputs, layer.units, rngs=rngs))
+        return lstm if layer.return_sequences else nnx.Sequential(lstm, last_state)
     if kind in ("conv1d", "conv2d"):
         window, strides, _ = layer.geometry(placed.input_shape)
         return nnx.Conv(inputs, layer.filters, window, strides, padding="SAME", rngs=rngs)
     if kind == "upsample":
-        factors = layer.factors(placed.input_shape)
-        return lambda x: _upsample(x, factors)
+        return upsample(layer.factors(placed.input_shape))
+    if kind == "repeat_vector":
+        return repeat_vector(layer.times)
     if kind in ("flatten", "reshape"):
-        return lambda x: x.reshape(len(x), *placed.output_shape)
+        return reshape(placed.output_shape)
     raise NotImplementedError(kind)
 
 
-def _upsample(x, factors):
-    for axis, factor in enumerate(factors, start=1):
-        x = jnp.repeat(x, factor, axis)
-    return x
+def last_state(states):
+    """Return an LSTM's state at the last time."""
+    return states[:, -1]
+
+
+@cache
+def upsample(factors: tuple[int, ...]):
+    """Return a layer that repeats each value along every axis."""
+
+    def layer(x):
+        for axis, factor in enumerate(factors, start=1):
+            x = jnp.repeat(x, factor, axis)
+        return x
+
+    return layer
+
+
+@cache
+def repeat_vector(times: int):
+    """Return a layer that puts a row at every one of so many times."""
+    return lambda x: jnp.repeat(x[:, None], times, axis=1)
+
+
+@cache
+def reshape(shape: tuple[int, ...]):
+    """Return a layer that gives rows this shape."""
+    return lambda x: x.reshape(len(x), *shape)
+
+
+def parameters_of(layer) -> list[nnx.Param]:
+    """Parameters of a layer in the order of the workload's weights."""
+    if isinstance(layer, nnx.Sequential):
+        return [parameter for part in layer.layers for parameter in parameters_of(part)]
+    if isinstance(layer, nnx.RNN):
+        cell = layer.cell
+        return [cell.dense_i.kernel, cell.dense_h.kernel, cell.dense_h.bias]
+    if isinstance(layer, nnx.Linear | nnx.Conv):
+        return [layer.kernel, layer.bias]
+    return []
 
 
 @nnx.jit
@@ -78,8 +122,7 @@ class Stepwise:
 
     def __init__(self, workload: Workload, device: str) -> None:
         self.workload = workload
-        kind, _, index = device.partition(":")
-        self.device = jax.devices(kind)[int(index or 0)]
+        self.device = jax.devices(device)[0]
         self.model = None
 
     def fit(self, rows: np.ndarray, epochs: int) -> list[float]:
@@ -90,12 +133,10 @@ class Stepwise:
     def _fit(self, rows: np.ndarray, epochs: int) -> list[float]:
         count, batch_size = len(rows), self.workload.batch_size
         self.model = Model(self.workload.architecture(), nnx.Rngs(0))
-        weights = iter(self.workload.weights().values())
-        for layer in self.model.layers:
-            if isinstance(layer, nnx.Linear | nnx.Conv):
-                layer.kernel[...], layer.bias[...] = next(weights), next(weights)
-        adam = optax.adam(LEARNING_RATE, BETA_1, BETA_2, EPSILON)
-        optimizer = nnx.Optimizer(self.model, adam, wrt=nnx.Param)
+        parameters = [one for layer in self.model.layers for one in parameters_of(layer)]
+        for parameter, array in zip(parameters, self.workload.weights().values(), strict=True):
+            parameter[...] = array
+        optimizer = nnx.Optimizer(self.model, ADAM, wrt=nnx.Param)
         rows, generator = jnp.asarray(rows), np.random.default_rng(0)
         history = []
         for _ in range(epochs):
@@ -109,14 +150,10 @@ class Stepwise:
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Mean squared error of each row."""
         parts = range(0, len(rows), SCORED_AT_ONCE)
-        return np.concatenate(
-            [errors(self.model, rows[start : start + SCORED_AT_ONCE]) for start in parts]
-        )
-
-    def memory(self) -> int | None:
-        """Most bytes of the device's memory in use so far."""
-        statistics = self.device.memory_stats()
-        return statistics["peak_bytes_in_use"] if statistics else None
+        with jax.default_device(self.device):
+            return np.concatenate(
+                [errors(self.model, rows[start : start + SCORED_AT_ONCE]) for start in parts]
+            )
 
 
 def contender(workload: Workload, device: str) -> Stepwise:

@@ -104,8 +104,7 @@ class Loop:
 
     def __init__(self, workload: Workload, device: str) -> None:
         self.workload = workload
-        kind, _, index = device.partition(":")
-        self.device = jax.devices(kind)[int(index or 0)]
+        self.device = jax.devices(device)[0]
         self.sigmoid = workload.architecture().output_activation == "sigmoid"
         self.parameters = None
 
@@ -132,17 +131,13 @@ class Loop:
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Mean squared error of each row."""
-        whole = np.resize(rows, (-(-len(rows) // SCORED_AT_ONCE) * SCORED_AT_ONCE, rows.shape[1]))
-        parts = [
-            errors(self.parameters, whole[start : start + SCORED_AT_ONCE], sigmoid=self.sigmoid)
-            for start in range(0, len(whole), SCORED_AT_ONCE)
-        ]
+        parts = []
+        for start in range(0, len(rows), SCORED_AT_ONCE):
+            block = rows[start : start + SCORED_AT_ONCE]
+            if len(block) < SCORED_AT_ONCE:  # the last one: another shape would be compiled anew
+                block = np.resize(block, (SCORED_AT_ONCE, rows.shape[1]))
+            parts.append(errors(self.parameters, block, sigmoid=self.sigmoid))
         return np.concatenate(parts)[: len(rows)]
-
-    def memory(self) -> int | None:
-        """Most bytes of the device's memory in use so far."""
-        statistics = self.device.memory_stats()
-        return statistics["peak_bytes_in_use"] if statistics else None
 
 
 def contender(workload: Workload, device: str) -> Loop:

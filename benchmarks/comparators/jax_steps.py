@@ -1,8 +1,8 @@
 """Convolutions and LSTMs in JAX by hand: JAX's own operators, one compiled call a step.
 
 Step by step, as XLA's convolutions with JAX's own gradients are 2 to 20 times slower on a CPU
-inside a compiled loop than outside it. The state is donated, rows stay on the device, and losses
-are not read before the end.
+inside a compiled loop than outside it. The state is donated, rows and order stay on the device,
+which counts the steps too, and losses are not read before the end.
 """
 
 from __future__ import annotations
@@ -69,10 +69,13 @@ def lstm(x, kernel, recurrent_kernel, bias, *, sequences):
     return states.swapaxes(0, 1) if sequences else hidden
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
-def train_step(architecture, state, rows, batch):
-    """One step of Adam; the sum of the row losses is added to the state's."""
+def train_step(architecture, batch_size, state, rows, order, *, size):
+    """One step of Adam on `size` rows; the sum of the row losses is added to the state's."""
     parameters, moment_1, moment_2, count, total = state
+    # Which rows is found on the device, so that nothing is sent there in a step.
+    steps = -(-len(order) // batch_size)
+    start = (count % steps) * batch_size
+    batch = jax.lax.dynamic_slice_in_dim(order, start, size)
 
     def loss_of(parameters):
         return jnp.mean(jnp.square(forward(architecture, parameters, x) - x))
@@ -88,10 +91,9 @@ def train_step(architecture, state, rows, batch):
         lambda p, m, v: p - LEARNING_RATE * (m / correct_1) / (jnp.sqrt(v / correct_2) + EPSILON),
         parameters, moment_1, moment_2,
     )  # fmt: skip
-    return parameters, moment_1, moment_2, count, total + loss * len(batch)
+    return parameters, moment_1, moment_2, count, total + loss * size
 
 
-@partial(jax.jit, static_argnums=0)
 def errors(architecture, parameters, x):
     """Mean squared error of each row."""
     return jnp.square(forward(architecture, parameters, x) - x).reshape(len(x), -1).mean(1)
@@ -101,9 +103,16 @@ class Steps:
     """Trains a workload's network; everything stays on the device."""
 
     def __init__(self, workload: Workload, device: str) -> None:
-        self.workload, self.architecture = workload, workload.architecture()
-        kind, _, index = device.partition(":")
-        self.device = jax.devices(kind)[int(index or 0)]
+        self.workload = workload
+        self.device = jax.devices(device)[0]
+        # As an argument, an architecture would be hashed at every call.
+        architecture = workload.architecture()
+        self.train_step = jax.jit(
+            partial(train_step, architecture, workload.batch_size),
+            static_argnames="size",
+            donate_argnums=0,
+        )
+        self.errors = jax.jit(partial(errors, architecture))
         self.parameters = None
 
     def fit(self, rows: np.ndarray, epochs: int) -> list[float]:
@@ -112,13 +121,13 @@ class Steps:
         resident = jax.device_put(rows, self.device)
         parameters = self.workload.weights()
         moments = [jax.tree.map(np.zeros_like, parameters) for _ in range(2)]
-        state = jax.device_put((parameters, *moments, np.float32(0), np.float32(0)), self.device)
+        state = jax.device_put((parameters, *moments, np.int32(0), np.float32(0)), self.device)
         totals = []
         for epoch in range(epochs):
-            order = epoch_order(count, epoch).astype(np.int32)
+            order = jax.device_put(epoch_order(count, epoch).astype(np.int32), self.device)
             for start in range(0, count, batch_size):
-                batch = order[start : start + batch_size]
-                state = train_step(self.architecture, state, resident, batch)
+                size = min(batch_size, count - start)
+                state = self.train_step(state, resident, order, size=size)
             totals.append(state[-1] + 0)  # a copy: the next step reuses the state's memory
         self.parameters = state[0]
         return [float(part) / count for part in np.diff(np.stack(totals), prepend=0)]
@@ -127,16 +136,8 @@ class Steps:
         """Mean squared error of each row."""
         parts = range(0, len(rows), SCORED_AT_ONCE)
         return np.concatenate(
-            [
-                errors(self.architecture, self.parameters, rows[start : start + SCORED_AT_ONCE])
-                for start in parts
-            ]
+            [self.errors(self.parameters, rows[start : start + SCORED_AT_ONCE]) for start in parts]
         )
-
-    def memory(self) -> int | None:
-        """Most bytes of the device's memory in use so far."""
-        statistics = self.device.memory_stats()
-        return statistics["peak_bytes_in_use"] if statistics else None
 
 
 def contender(workload: Workload, device: str) -> Steps:

@@ -49,13 +49,12 @@ def layer_of(placed) -> keras.layers.Layer:
 
 
 def build(workload: Workload) -> keras.Sequential:
-    """Return a compiled model with the workload's first weights."""
+    """Return a compiled model."""
     architecture = workload.architecture()
     layers = [layer_of(placed) for placed in architecture.layers]
     model = keras.Sequential([keras.layers.Input(architecture.input_shape), *layers])
-    # The same order and layouts: an LSTM's gates too, and its one bias.
-    model.set_weights(list(workload.weights().values()))
     optimizer = keras.optimizers.Adam(LEARNING_RATE, BETA_1, BETA_2, EPSILON)
+    optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, loss="mse")
     return model
 
@@ -63,20 +62,26 @@ def build(workload: Workload) -> keras.Sequential:
 class Model:
     """Trains and scores with `fit` and `predict`.
 
-    Each fit has a model of its own, which traces its step anew, as it does for everyone who calls
-    `fit` once.
+    All fits share one model, whose step the first one traces.
     """
 
     def __init__(self, workload: Workload, device: str) -> None:
         self.workload = workload
         self.device = device.replace("cuda", "GPU").replace("cpu", "CPU")
-        self.model: keras.Sequential | None = None
+        with tf.device(self.device):
+            self.model = build(workload)
+        self.optimizer_state = [variable.numpy() for variable in self.model.optimizer.variables]
 
     def fit(self, rows: np.ndarray, epochs: int) -> list[float]:
         """Train anew; return the mean loss of each epoch."""
         keras.utils.set_random_seed(0)
         with tf.device(self.device):
-            self.model = build(self.workload)
+            # The same order and layouts: an LSTM's gates too, and its one bias.
+            self.model.set_weights(list(self.workload.weights().values()))
+            for variable, first in zip(
+                self.model.optimizer.variables, self.optimizer_state, strict=True
+            ):
+                variable.assign(first)
             history = self.model.fit(
                 rows, rows, epochs=epochs, batch_size=self.workload.batch_size, verbose=0
             )

@@ -1,9 +1,9 @@
-"""Scoring rows through a dense network in plain NumPy, on two threads.
+"""Scoring rows through a dense network in plain NumPy, on a thread per core.
 
 What is kept: blocks of 2,048 rows that stay in the cache, each seen as a stack of 16 x 128 rows.
 OpenBLAS multiplies in one thread when rows x inputs x outputs is at most 262,144 (128 x 64 x 32),
-and `np.matmul` walks a stack in C without the interpreter's lock. So two Python threads each take
-half of the rows, no BLAS thread is woken, and no thread setting of the process is touched.
+and `np.matmul` walks a stack in C without the interpreter's lock. So Python threads take the rows in
+equal parts, no BLAS thread is woken, and no thread setting of the process is touched.
 
 What was tried (ratio to what is kept; two cores): one Python thread 2.1; blocks of 1,024, 4,096 and
 8,192 rows 1.4, 1.1-1.2 and 1.3; stacks of 64 rows 1.1-1.2, of 256 (BLAS threads wake) 2.6-2.9;
@@ -17,6 +17,7 @@ ReLU, which is not vectorised, 1.1.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -29,7 +30,9 @@ DEVICES = frozenset({"cpu"})
 TRAINS = False
 
 FLOAT = np.float32
-BLOCK, SUB, THREADS = 2_048, 128, 2
+BLOCK, SUB = 2_048, 128
+# The cores that this process may use, where the system tells.
+THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 ZERO, INFINITY = np.array(0, FLOAT), np.array(np.inf, FLOAT)
 
 

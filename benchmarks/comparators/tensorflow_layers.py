@@ -104,9 +104,9 @@ class Loop:
             for epoch in range(epochs):
                 order = tf.constant(epoch_order(len(rows), epoch).astype(np.int32))
                 state, loss = self.run_epoch(state, resident, order)
-                losses.append(float(loss))
+                losses.append(loss)
         self.parameters = state[0]
-        return losses
+        return [float(loss) for loss in losses]
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Mean squared error of each row."""

@@ -2,14 +2,16 @@
 
 What is kept: a `tf.function` of a whole epoch with `jit_compile=True`, `tf.while_loop` over the
 full batches with the whole state as loop variables (not `tf.Variable`), each batch gathered in the
-loop, Adam's equations and the backward pass written out, the short batch as a last step of its own.
+loop, Adam's equations and the backward pass written out, the short batch as a last step of its own;
+for a small network the parameters in one flat vector, and each moment too.
 
 What was tried (ratio of an epoch's time to what is kept; two cores): `GradientTape` 1.06-1.09;
 without XLA 1.6, with `ResourceApplyAdam` in place of the equations 1.35-1.4 (that operator cannot
 be used as it is: its epsilon is added to the uncorrected root, so it needs
 `epsilon * sqrt(1 - beta_2**t)`); the steps unrolled in Python without XLA 1.45, and 16 s to trace;
 one call a step 2.1, with XLA or without; shuffling the whole epoch first 1.03-1.15; parameters
-and moments in one flat vector each 1.25-1.3 (and 0.55-0.7 for the tiny network).
+and moments of a large network in one flat vector each 1.25-1.3 (the other way round for the tiny
+one: array by array 1.4-1.8).
 All but the last were taken with the state in variables that are read and assigned once an epoch.
 """
 
@@ -28,6 +30,22 @@ DEVICES = frozenset({"cpu", "cuda"})
 EXPERT = True
 
 SCORED_AT_ONCE = 8192
+SMALL = 2**16
+
+
+def join(arrays):
+    """Put the arrays of a small network into one vector, which has one update instead of many."""
+    if sum(math.prod(array.shape) for array in arrays) > SMALL:
+        return arrays
+    return [tf.concat([tf.reshape(array, [-1]) for array in arrays], 0)]
+
+
+def separate(joined, shapes):
+    """Take apart what `join` made of arrays of these shapes."""
+    if len(joined) == len(shapes):
+        return joined
+    parts = tf.split(joined[0], [math.prod(shape) for shape in shapes])
+    return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def activations(parameters, x, *, sigmoid):
@@ -61,9 +79,10 @@ def loss_and_gradients(parameters, x, *, sigmoid):
     return loss, gradients
 
 
-def update(parameters, moment_1, moment_2, step, x, *, sigmoid):
-    """One step of Adam: the new state and the loss before it."""
-    loss, gradients = loss_and_gradients(parameters, x, sigmoid=sigmoid)
+def update(parameters, moment_1, moment_2, step, x, *, shapes, sigmoid):
+    """One step of Adam on a joined state: the new one and the loss before it."""
+    loss, gradients = loss_and_gradients(separate(parameters, shapes), x, sigmoid=sigmoid)
+    gradients = join(gradients)
     step = step + 1.0
     # 1 - BETA_2**step in float32 would be off by 1e-5 at the first steps.
     correct_1 = -tf.math.expm1(step * math.log(BETA_1))
@@ -83,6 +102,7 @@ class Loop:
     def __init__(self, workload: Workload, device: str) -> None:
         self.workload = workload
         self.device = device.replace("cuda", "GPU").replace("cpu", "CPU")
+        self.shapes = [array.shape for array in workload.weights().values()]
         self.sigmoid = workload.architecture().output_activation == "sigmoid"
         self.run_epoch = tf.function(self._run_epoch, jit_compile=True, autograph=False)
         self.errors = tf.function(self._errors, jit_compile=True, autograph=False)
@@ -92,15 +112,15 @@ class Loop:
         """Train anew; return the mean loss of each epoch."""
         with tf.device(self.device):
             resident = tf.constant(rows)
-            parameters = [tf.constant(array) for array in self.workload.weights().values()]
+            parameters = join([tf.constant(array) for array in self.workload.weights().values()])
             zeros = [tf.zeros_like(array) for array in parameters]
             state, losses = (parameters, zeros, zeros, tf.constant(0.0)), []
             for epoch in range(epochs):
                 order = tf.constant(epoch_order(len(rows), epoch).astype(np.int32))
                 state, loss = self.run_epoch(state, resident, order)
-                losses.append(float(loss))
+                losses.append(loss)
         self.parameters = state[0]
-        return losses
+        return [float(loss) for loss in losses]
 
     def score(self, rows: np.ndarray) -> np.ndarray:
         """Mean squared error of each row."""
@@ -119,7 +139,7 @@ class Loop:
 
         def body(index, parameters, moment_1, moment_2, step, total):
             x = tf.gather(rows, batches[index])
-            *state, loss = update(parameters, moment_1, moment_2, step, x, sigmoid=self.sigmoid)
+            *state, loss = self._update(parameters, moment_1, moment_2, step, x)
             return index + 1, *state, total + loss
 
         _, *state, total = tf.while_loop(
@@ -128,12 +148,15 @@ class Loop:
         total *= batch_size
         if left:
             rest = tf.gather(rows, order[full * batch_size :])
-            *state, loss = update(*state, rest, sigmoid=self.sigmoid)
+            *state, loss = self._update(*state, rest)
             total += loss * left
         return tuple(state), total / count
 
+    def _update(self, *state_and_rows):
+        return update(*state_and_rows, shapes=self.shapes, sigmoid=self.sigmoid)
+
     def _errors(self, parameters, x):
-        y = activations(parameters, x, sigmoid=self.sigmoid)[-1]
+        y = activations(separate(parameters, self.shapes), x, sigmoid=self.sigmoid)[-1]
         return tf.reduce_mean((y - x) ** 2, axis=1)
 
 

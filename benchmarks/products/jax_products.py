@@ -24,8 +24,7 @@ def seconds(products: Sequence[Product], steps: int, device: str) -> float:
     steps : int
     device : str
     """
-    kind, _, index = device.partition(":")
-    place = jax.devices(kind)[int(index or 0)]
+    place = jax.devices(device)[0]
     generator = np.random.default_rng(0)
 
     def numbers(*shape: int) -> jax.Array:

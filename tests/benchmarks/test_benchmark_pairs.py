@@ -47,11 +47,15 @@ def clock(monkeypatch):
     return clock
 
 
-def measured(clock, factor, seconds=None, products=None):
+EPOCH_SECONDS = TINY.steps() / 1000
+
+
+def measured(clock, factor, epoch_seconds=EPOCH_SECONDS, products=None):
     rows = np.zeros((TINY.n_rows, 10), np.float32)
-    fit_seconds = TINY.epochs * TINY.steps() / 1000 if seconds is None else seconds
     runner = Clocked(clock, factor, "ours")
-    return pairs.measure(runner, OURS, TINY, "cpu", rows, fit_seconds, products)
+    limits = SimpleNamespace(has_floor=products is not None, step_seconds=products)
+    figures = {"epoch_seconds": epoch_seconds}
+    return pairs.measure(runner, OURS, TINY, "cpu", rows, limits, figures)
 
 
 def test_the_ratio_is_to_the_faster_of_the_experts(clock):
@@ -59,40 +63,52 @@ def test_the_ratio_is_to_the_faster_of_the_experts(clock):
     assert figures["rival"] == "quick"
     assert pairs.FEWEST <= len(figures["rival_ratios"]) <= pairs.MOST
     np.testing.assert_allclose(figures["rival_ratios"], 4.0)
+    assert figures["rival_ratio"] == pytest.approx(4.0)
 
 
-def test_each_comes_first_in_every_other_pair(clock):
+def test_in_each_turn_theirs_lie_between_ours(clock):
     measured(clock, 2.0)
-    # Before the pairs, we are warmed up once, and a rival is warmed up and timed twice.
+    # Before the turns, a rival is warmed up and timed twice, and we are warmed up once.
     order = [name for name, *_ in clock.calls if name in ("ours", "quick")][4:]
-    assert order[:6] == ["ours", "quick", "quick", "ours", "ours", "quick"]
+    assert order[:8] == ["ours", "quick", "quick", "ours"] * 2
+
+
+def test_a_machine_that_slows_down_steadily_does_not_show(clock):
+    class Slowing(Clocked):
+        def fit(self, rows, epochs):
+            self.clock.now += self.factor * (1 + self.clock.now / 1000)
+            self.clock.calls.append((self.name, len(rows), epochs))
+
+    runner, rival = Slowing(clock, 1.0, "ours"), Slowing(clock, 1.0, "theirs")
+    sys.modules["benchmarks.comparators.quick"].contender = lambda workload, device: rival
+    limits = SimpleNamespace(has_floor=False)
+    rows = np.zeros((TINY.n_rows, 10), np.float32)
+    figures = pairs.measure(runner, OURS, TINY, "cpu", rows, limits, {"epoch_seconds": 0.032})
+    np.testing.assert_allclose(figures["rival_ratios"], 1.0, atol=1e-5)
 
 
 def test_short_epochs_are_repeated_and_long_ones_cut(clock):
     measured(clock, 1.0)
     assert {(rows, epochs) for _, rows, epochs in clock.calls} == {(1000, 25)}
     clock.calls.clear()
-    measured(clock, 1.0, seconds=TINY.epochs * 8.0)
-    ((rows, epochs),) = {(rows, epochs) for _, rows, epochs in clock.calls}
-    assert epochs == 1
-    assert rows % TINY.batch_size == 0
-    assert rows == 128
+    measured(clock, 1.0, epoch_seconds=8.0)
+    assert {(rows, epochs) for _, rows, epochs in clock.calls} == {(128, 1)}
 
 
-def test_products_are_timed_anew_for_every_pair(clock):
+def test_products_are_timed_anew_for_every_turn(clock):
     asked = []
 
     def products():
         asked.append(1)
         return 0.001
 
-    figures = measured(clock, 1.5, products=products)
+    figures = measured(clock, 1.5, epoch_seconds=8.0, products=products)
     assert len(asked) == len(figures["floor_ratios"]) == len(figures["rival_ratios"])
     np.testing.assert_allclose(figures["floor_ratios"], 1.5)
-    assert figures["floor_ratio"] == pytest.approx(1.5)
+    assert figures["paired_floor_ratio"] == pytest.approx(1.5)
 
 
-def test_nobody_to_be_paired_with(clock):
-    assert pairs.has_rival(OURS, TINY, "cpu")
+def test_without_a_rival_there_is_nothing(clock):
     alone = Contender("aeanom-jax", "aeanom_fit", "ours", "jax")
-    assert not pairs.has_rival(alone, TINY, "cpu")
+    rows = np.zeros((TINY.n_rows, 10), np.float32)
+    assert pairs.measure(None, alone, TINY, "cpu", rows, None, {"epoch_seconds": 1.0}) == {}
