@@ -68,13 +68,14 @@ class Model:
     def __init__(self, workload: Workload, device: str) -> None:
         self.workload = workload
         self.device = device.replace("cuda", "GPU").replace("cpu", "CPU")
+        # Once only: it clears caches of TensorFlow, which a second fit would have to fill again.
+        keras.utils.set_random_seed(0)
         with tf.device(self.device):
             self.model = build(workload)
         self.optimizer_state = [variable.numpy() for variable in self.model.optimizer.variables]
 
     def fit(self, rows: np.ndarray, epochs: int) -> list[float]:
         """Train anew; return the mean loss of each epoch."""
-        keras.utils.set_random_seed(0)
         with tf.device(self.device):
             # The same order and layouts: an LSTM's gates too, and its one bias.
             self.model.set_weights(list(self.workload.weights().values()))

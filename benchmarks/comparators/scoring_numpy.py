@@ -2,8 +2,8 @@
 
 What is kept: blocks of 2,048 rows that stay in the cache, each seen as a stack of 16 x 128 rows.
 OpenBLAS multiplies in one thread when rows x inputs x outputs is at most 262,144 (128 x 64 x 32),
-and `np.matmul` walks a stack in C without the interpreter's lock. So Python threads take the rows in
-equal parts, no BLAS thread is woken, and no thread setting of the process is touched.
+and `np.matmul` walks a stack in C without the interpreter's lock. So Python threads share the rows,
+no BLAS thread is woken, and no thread setting of the process is touched.
 
 What was tried (ratio to what is kept; two cores): one Python thread 2.1; blocks of 1,024, 4,096 and
 8,192 rows 1.4, 1.1-1.2 and 1.3; stacks of 64 rows 1.1-1.2, of 256 (BLAS threads wake) 2.6-2.9;

@@ -32,10 +32,11 @@ def test_a_quick_run_prints_a_table_and_writes_a_file(run, tmp_path):
 
 def test_two_files_are_compared(run, measured, tmp_path):
     for name in ("old", "new"):
-        assert run("benchmark", *QUICK, "--output", f"{name}.json").exit_code == 0
+        done = run("benchmark", *QUICK, "--rounds", "2", "--output", f"{name}.json")
+        assert done.exit_code == 0
     values = json.loads((tmp_path / "new.json").read_text())
-    (taken,) = values["measurements"]["tiny"]["contenders"]["aeanom-numpy"]["rounds"]
-    taken["epoch_seconds"] = 0.5
+    for taken in values["measurements"]["tiny"]["contenders"]["aeanom-numpy"]["rounds"]:
+        taken["epoch_seconds"] = 0.5
     (tmp_path / "new.json").write_text(json.dumps(values))
     result = run("benchmark", "compare", "old.json", "new.json")
     assert result.exit_code == 0
