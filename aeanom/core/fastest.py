@@ -88,7 +88,8 @@ class Expected(NamedTuple):
     seconds: float
 
 
-#: (backend, kind of device) → costs, of equals the first. From `python -m benchmarks.fit_fastest`.
+#: (backend, kind of device) → costs, of equals the first. Those of the CPU are from one quick
+#: measurement of each backend; `python -m benchmarks.fit_fastest` fits them to a run of the suite.
 COSTS: dict[tuple[str, str], Costs] = {
     ("numpy", "cpu"): Costs(
         imports=0.0,
