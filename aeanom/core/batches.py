@@ -18,6 +18,7 @@ from aeanom.architectures import Architecture
 from aeanom.core.weights import Float
 
 __all__ = [
+    "ALIGNMENT",
     "Block",
     "LossSum",
     "Segment",
@@ -35,6 +36,8 @@ Other = TypeVar("Other")
 MAX_SEGMENT_STEPS = 1024
 MOST_ROWS_AT_ONCE = 4096
 MOST_ELEMENTS_AT_ONCE = 2**24
+ALIGNMENT = 64
+"""Bytes at whose multiples XLA and TensorFlow want an array to begin."""
 
 
 class Block(NamedTuple, Generic[Array]):
@@ -187,13 +190,27 @@ def split(steps: int) -> Iterator[slice]:
 
 
 def pad_rows(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """Append zeros to the first axis up to `size`; nothing is copied if there is none to append."""
+    """Append zeros to the first axis up to `size`; nothing is copied if there is none to append.
+
+    What is copied lies where compiled backends can use it as it is: they would copy an array once
+    more that does not begin at a multiple of 64 bytes.
+    """
     if len(array) == size:
         return array
-    return np.concatenate([array, np.zeros((size - len(array), *array.shape[1:]), array.dtype)])
+    padded = _aligned((size, *array.shape[1:]), array.dtype)
+    padded[: len(array)] = array
+    padded[len(array) :] = 0
+    return padded
 
 
 _ORDER_STREAM = 0x0B
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    n_bytes = prod(shape) * dtype.itemsize
+    memory = np.empty(n_bytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def _fill_up(order: NDArray[np.int32], batch: int) -> tuple[NDArray[np.int32], Float]:

@@ -56,6 +56,10 @@ class CompiledAutoencoder(Autoencoder):
     def context(self) -> AbstractContextManager[Any]:
         """Return the context in which the framework must be called."""
 
+    def take(self, array: NDArray[Any]) -> Any:
+        """Do what `to_device` does with an array that nobody else uses: its memory may be kept."""
+        return self.to_device(array)
+
     def as_argument(self, array: NDArray[Any]) -> Any:
         """Make an array fit to be handed to a compiled function once, typed as in `to_device`."""
         return self.to_device(array)
@@ -259,7 +263,14 @@ class CompiledTrainer(Trainer):
             return Moments(from_canonical(first, trainable), from_canonical(second, trainable))
 
     def _to_device(self, block: Block[Float], size: int) -> Block[Any]:
-        return block.map(lambda part: self.autoencoder.to_device(pad_rows(part, size)))
+        autoencoder = self.autoencoder
+
+        def put(part: Float) -> Any:
+            padded = pad_rows(part, size)
+            place = autoencoder.to_device if padded is part else autoencoder.take
+            return place(padded)
+
+        return block.map(put)
 
     def _argument(self, array: NDArray[Any], size: int) -> Any:
         return self.autoencoder.as_argument(pad_rows(array, size))

@@ -22,11 +22,15 @@ from aeanom.backends.tensorflow.network import (
     kept_with_network,
     make_network,
 )
+from aeanom.core.batches import ALIGNMENT
 from aeanom.core.compiled import CompiledAutoencoder
 from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
 from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.weights import Float, Weights
+
+LARGE_BYTES = 2**20
+"""Size from which on a copy takes longer than handing the memory over."""
 
 
 class TensorFlowAutoencoder(CompiledAutoencoder):
@@ -91,6 +95,16 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
         """Copy an array to the device; floats in the network's dtype, whole numbers as they are."""
         with self.context():
             return tf.constant(array, dtype=self.dtype if array.dtype.kind == "f" else array.dtype)
+
+    def take(self, array: NDArray[Any]) -> tf.Tensor:
+        """Put an array on the device that nobody else uses; on a CPU its memory is kept.
+
+        `tf.constant` copies twice: 40 ms for the images of Fashion-MNIST, a fifth of an epoch.
+        """
+        is_usable = array.dtype == self.dtype and array.ctypes.data % ALIGNMENT == 0
+        if is_usable and self.tf_device.startswith("CPU") and array.nbytes > LARGE_BYTES:
+            return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+        return self.to_device(array)
 
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
         compiled = _compiled(self.architecture, what, loss, rows.shape, self.dtype, self.tf_device)

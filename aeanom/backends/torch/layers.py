@@ -31,6 +31,7 @@ from aeanom.architectures.layers import (
     InputNoise,
     LayerNorm,
     MaxPool,
+    Upsample,
 )
 from aeanom.backends.torch.activations import FUNCTIONS, IN_PLACE
 from aeanom.backends.torch.context import Bound, Result, TorchContext
@@ -145,9 +146,13 @@ def conv2d_transpose(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tenso
 
 def upsample(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
     """Repeat every cell along each axis but the channels."""
-    # Not "nearest", which takes a wrong cell here and there for some sizes.
+    assert isinstance(bound.layer, Upsample)
+    # "nearest" is twice as quick, but multiplies by 1 / factor, which is rounded for all but powers
+    # of two, and then takes a wrong cell here and there.
+    factors = bound.layer.factors(bound.input_shape)
+    mode = "nearest" if all(factor.bit_count() == 1 for factor in factors) else "nearest-exact"
     size = list(bound.output_shape[:-1])
-    return functional.interpolate(x.movedim(-1, 1), size, mode="nearest-exact").movedim(1, -1)
+    return functional.interpolate(x.movedim(-1, 1), size, mode=mode).movedim(1, -1)
 
 
 def max_pool(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
