@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.workloads import Workload
 
 #: Seconds that a fit should take, and that all turns should take together.
-FIT_SECONDS, ALL_SECONDS = 0.8, 20.0
+FIT_SECONDS, ALL_SECONDS = 0.8, 30.0
 FEWEST, MOST = 6, 25
 
 

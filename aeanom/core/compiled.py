@@ -144,7 +144,7 @@ class CompiledTrainer(Trainer):
             autoencoder.architecture, plan.loss, plan.optimizer, plan.compute_dtype
         )
         table = autoencoder.architecture.trainable
-        zeros = {parameter.name: np.zeros(parameter.shape) for parameter in table}
+        zeros = {held.name: np.zeros(held.shape, autoencoder.dtype) for held in table}
         self._moments = self._to_moments(zeros, zeros)
 
     @abstractmethod

@@ -8,11 +8,13 @@ from support import NETWORK, make_trainer, normal_rows, train
 
 from aeanom import architectures
 from aeanom.core import Block
+from aeanom.core.batches import pad_rows
 from aeanom.errors import UnsupportedError
 
 tf = pytest.importorskip("tensorflow")
 
 from aeanom.backends.tensorflow import TensorFlowBackend  # noqa: E402
+from aeanom.backends.tensorflow.autoencoder import LARGE_BYTES  # noqa: E402
 from aeanom.backends.tensorflow.trainer import SMALL, join, separate  # noqa: E402
 
 
@@ -34,6 +36,28 @@ def test_arrays_of_a_small_network_are_joined_and_taken_apart_again():
 def test_arrays_of_a_large_network_are_left_alone():
     arrays = {"kernel": tf.zeros((SMALL, 1)), "bias": tf.zeros(1)}
     assert separate(join(arrays), arrays) is arrays
+
+
+def large_rows():
+    """Rows above the size from which on memory is handed over."""
+    return np.random.default_rng(0).random((LARGE_BYTES // 400 + 1, 100), dtype=np.float32)
+
+
+def test_rows_that_nobody_else_uses_are_not_copied_again(tensorflow_backend):
+    trainer = make_trainer(tensorflow_backend, dtype="float32")
+    padded = pad_rows(large_rows(), 3000)
+    kept = trainer.autoencoder.take(padded)
+    padded[0, 0] = 7
+    assert kept.numpy()[0, 0] == 7
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_tensor_is_right_wherever_the_array_begins(tensorflow_backend, start):
+    trainer = make_trainer(tensorflow_backend, dtype="float32")
+    array = pad_rows(large_rows(), 3000).ravel()[start:]
+    taken = trainer.autoencoder.take(array)
+    assert float(tf.reduce_sum(taken)) == pytest.approx(array.sum(), rel=1e-4)
+    np.testing.assert_array_equal(taken, array)
 
 
 def test_variables_are_the_parameters_and_are_trained_in_place(tensorflow_backend):

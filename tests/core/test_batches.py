@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from aeanom.architectures import Architecture, Conv2D, dense
 from aeanom.core.batches import (
+    ALIGNMENT,
     MAX_SEGMENT_STEPS,
     bucket,
     effective_batch_size,
@@ -123,6 +124,19 @@ def test_padding_appends_zeros_and_keeps_the_dtype():
     padded = pad_rows(np.array([[1, 2]], np.float32), 3)
     assert padded.tolist() == [[1, 2], [0, 0], [0, 0]]
     assert padded.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+@pytest.mark.parametrize("shape", [(1,), (3, 5), (7, 2, 3)])
+def test_what_padding_copies_begins_where_compiled_backends_want_it(shape, dtype):
+    array = np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+    padded = pad_rows(array, 9)
+    assert padded.ctypes.data % ALIGNMENT == 0
+    assert padded.flags.c_contiguous
+    assert padded.flags.writeable
+    np.testing.assert_array_equal(
+        padded, np.concatenate([array, np.zeros((9 - len(array), *shape[1:]))])
+    )
 
 
 def test_padding_to_the_same_size_copies_nothing():
