@@ -41,7 +41,7 @@ table: .venv/.installed
 benchmark: .venv/.installed
 	@test -n "$$AEANOM_DATA" || { echo "set AEANOM_DATA to the folder with tabular/, images/ and series/"; exit 1; }
 	mkdir -p benchmarks/results
-	.venv/bin/python -m pip install --quiet pyod
+	.venv/bin/python -m pip install --quiet pyod tqdm
 	.venv/bin/aeanom benchmark $(BENCHMARK) --output benchmarks/results/speed.json --report benchmarks/results/speed
 	.venv/bin/python -m benchmarks.import_time
 	.venv/bin/python -m benchmarks.images_and_series --image-backends torch jax tensorflow --output benchmarks/results/images_and_series.json
