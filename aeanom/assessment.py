@@ -151,8 +151,9 @@ def _calibrated(
 
 
 def _usual(sample: Sample, unit: NDArray[np.float64], name: str) -> UsualErrors:
-    residuals = (sample.rows - sample.reconstruction) * unit
-    return UsualErrors.of(sample.errors, residuals, unit, name)
+    rows = sample.usual_rows()
+    residuals = (sample.rows[rows] - sample.reconstruction[rows]) * unit
+    return UsualErrors.of(sample.errors[rows], residuals, unit, name)
 
 
 def _unit(scaler: Scaler, row_shape: tuple[int, ...]) -> NDArray[np.float64]:

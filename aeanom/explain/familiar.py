@@ -33,7 +33,7 @@ UNCALIBRATED_MARGIN = 0.5
 
 @dataclass(frozen=True, eq=False)
 class UsualErrors:
-    """How large the error of each feature usually is, on rows that are normal.
+    """How large the error of each feature usually is, on the 95 % of rows with the lowest scores.
 
     Attributes
     ----------
@@ -73,13 +73,15 @@ class UsualErrors:
 
     @property
     def scale(self) -> Floats:
-        """What errors are divided by before they are compared, of shape row_shape.
+        """What errors are divided by before they are compared, of shape row_shape; 1 on average.
 
         A feature's own usual error and 0.3 of the mean of all. A feature that never erred, a
         constant one perhaps, would otherwise be the culprit of every row.
         """
-        scale: Floats = self.errors + SHARE_OF_ALL * self.errors.mean()
-        return scale if scale.all() else np.ones_like(scale)
+        mean = float(self.errors.mean())
+        if mean == 0:
+            return np.ones_like(self.errors)
+        return np.asarray((self.errors / mean + SHARE_OF_ALL) / (1 + SHARE_OF_ALL))
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,8 @@ class SeenRange:
 
     def farthest(self, rows: NDArray[Any]) -> Floats:
         """Return the largest of a row's distances, of shape (n,)."""
-        return self.beyond(rows).reshape(len(rows), -1).max(axis=1, initial=0.0)
+        axes = tuple(range(1, rows.ndim))
+        return np.asarray(self.beyond(rows).max(axis=axes, initial=0.0))
 
     def calibrated(self, rows: NDArray[Any]) -> SeenRange:
         """Return this range with the margin that at most 1 % of new normal rows exceed.

@@ -21,7 +21,7 @@ from aeanom.core.history import Finding, History
 from aeanom.core.losses import Loss, elementwise_loss
 from aeanom.errors import HealthWarning
 from aeanom.health.linear import linear_reconstruction
-from aeanom.health.sample import Sample
+from aeanom.health.sample import Sample, usual_count
 
 __all__ = ["CHECKS", "Evidence", "check_fit", "warn_of"]
 
@@ -96,13 +96,15 @@ class Evidence:
         return self.cost(np.broadcast_to(self.training.rows.mean(axis=0), self.judged.rows.shape))
 
     def cost(self, reconstruction: Floats) -> float:
-        """Mean cost of a reconstruction of the judged rows.
+        """Mean cost of a reconstruction of the judged rows, without the 5 % that cost most.
 
         By the loss, where it compares values with values. A likelihood and a cross-entropy need
         more than values, and take the squared error.
         """
         loss = Loss("mse") if self.loss.takes_raw_output else self.loss
-        return float(elementwise_loss(loss, reconstruction, self.judged.rows).mean())
+        elements = elementwise_loss(loss, reconstruction, self.judged.rows)
+        rows = np.sort(elements.reshape(len(elements), -1).mean(axis=1))
+        return float(rows[: usual_count(len(rows))].mean())
 
 
 def check_fit(evidence: Evidence) -> tuple[Finding, ...]:
@@ -183,8 +185,11 @@ def worse_than_pca(evidence: Evidence) -> Iterator[Finding]:
 def dead_latent_units(evidence: Evidence) -> Iterator[Finding]:
     """Look for units of the latent that are the same for every row."""
     latents = evidence.training.latents
-    if latents is None or len(latents) < 2 or _divergence(evidence) is not None:
+    if latents is None or _divergence(evidence) is not None:
         # A variational network switches off units that it does not need: see kl_at_zero.
+        return
+    if not np.ptp(evidence.training.rows, axis=0).any():
+        # Rows that are all alike have one latent: see constant_scores.
         return
     # A channel of a convolutional latent is one unit, seen at many places.
     spread = latents.reshape(-1, latents.shape[-1]).std(axis=0)
@@ -233,26 +238,31 @@ def _divergence(evidence: Evidence) -> float | None:
 def loss_still_falling(evidence: Evidence) -> Iterator[Finding]:
     """Look for a loss that was still falling fast when the epochs were used up."""
     history = evidence.history
-    losses = history.validation_loss or history.loss
-    if history.stopped_by != "epochs" or len(losses) < 2:
+    n = history.epochs
+    if history.stopped_by != "epochs" or n < 2:
         return
-    last = max(round(LAST_PART * len(losses)), 1)
-    before, after = float(np.mean(losses[-2 * last : -last])), float(np.mean(losses[-last:]))
-    if evidence.loss.name == "gaussian":
-        # A likelihood may be of either sign: what its variances would have to shrink by.
-        fall = -expm1(2 * (after - before))
-    else:
-        fall = 1 - after / before if before > 0 else 0.0
+    last = max(round(LAST_PART * n), 1)
+    # Both: a validation loss that falls alone is chance, a training loss that does is overfitting.
+    curves = [history.loss, history.validation_loss or history.loss]
+    fall = min(_fall(curve, last, evidence.loss) for curve in curves)
     if fall > FALL:
         yield _finding(
             "loss_still_falling",
-            f"The {'validation ' if history.validation_loss else ''}loss fell by "
-            f"{100 * fall:.2g} % in the last {'epoch' if last == 1 else f'{last} epochs'} of "
-            f"{len(losses)}: training ended before it was done. Give it more epochs, or a larger "
-            "learning_rate",
+            f"The loss fell by {100 * fall:.2g} % in the last "
+            f"{'epoch' if last == 1 else f'{last} epochs'} of {n}: training ended before it was "
+            "done. Give it more epochs, or a larger learning_rate",
             fall=fall,
-            epochs=len(losses),
+            epochs=n,
         )
+
+
+def _fall(losses: list[float], last: int, loss: Loss) -> float:
+    """Return by what share the mean of the last losses is below that of as many before."""
+    before, after = float(np.mean(losses[-2 * last : -last])), float(np.mean(losses[-last:]))
+    if loss.name == "gaussian":
+        # A likelihood may be of either sign: by what share its variances would have to shrink.
+        return -expm1(2 * (after - before))
+    return 1 - after / before if before > 0 else 0.0
 
 
 def overfit(evidence: Evidence) -> Iterator[Finding]:
