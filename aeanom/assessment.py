@@ -152,7 +152,7 @@ def _calibrated(
 
 def _usual(sample: Sample, unit: NDArray[np.float64], name: str) -> UsualErrors:
     rows = sample.usual_rows()
-    residuals = (sample.rows[rows] - sample.reconstruction[rows]) * unit
+    residuals = sample.rows[rows] - sample.reconstruction[rows]
     return UsualErrors.of(sample.errors[rows], residuals, unit, name)
 
 

@@ -137,7 +137,8 @@ class Explanation:
     @property
     def residual(self) -> Floats:
         """Seen minus expected, in the units of the table."""
-        return self.seen - self.expected
+        with np.errstate(over="ignore"):
+            return self.seen - self.expected
 
     @property
     def times_usual(self) -> Floats | None:
@@ -169,9 +170,14 @@ class Explanation:
             row = values[index : index + 1 or None]
             beyond = seen.beyond(row).ravel()
             order = np.argsort(-beyond, kind="stable")
-            parts = [part.ravel() for part in (row, seen.low, seen.high)]
             result += [
-                Outside(names[place], *(float(part[place]) for part in parts), float(beyond[place]))
+                Outside(
+                    feature=names[place],
+                    seen=float(row.flat[place]),
+                    low=float(seen.low.flat[place]),
+                    high=float(seen.high.flat[place]),
+                    beyond=float(beyond[place]),
+                )
                 for place in order[beyond[order] > seen.margin]
             ]
         return result

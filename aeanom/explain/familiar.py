@@ -56,20 +56,21 @@ class UsualErrors:
 
     @classmethod
     def of(cls, errors: Floats, residuals: Floats, unit: Floats, sample: str) -> UsualErrors:
-        """Summarise the element errors and residuals of some rows, both of shape (n, *row_shape).
+        """Summarise the errors and residuals of some rows.
 
         Parameters
         ----------
-        errors, residuals : float64 ndarray
+        errors, residuals : float64 ndarray of shape (n, *row_shape)
+            Both in scaled units.
         unit : float64 ndarray that broadcasts to row_shape
             The scaler's unit of each feature.
         sample : str
         """
         usual = np.abs(residuals).mean(axis=0)
-        least = LEAST_RESIDUAL * float((usual / unit).mean()) * unit
-        return cls(
-            np.square(np.sqrt(errors).mean(axis=0)), np.maximum(usual, least), sample, len(errors)
-        )
+        usual = np.maximum(usual, LEAST_RESIDUAL * usual.mean())
+        with np.errstate(over="ignore"):
+            in_units = np.minimum(usual * unit, np.finfo(np.float64).max)
+        return cls(np.square(np.sqrt(errors).mean(axis=0)), in_units, sample, len(errors))
 
     @property
     def scale(self) -> Floats:
@@ -183,10 +184,13 @@ class Familiar:
     @classmethod
     def from_parts(cls, values: Mapping[str, Any], arrays: Mapping[str, Floats]) -> Familiar:
         """Read back what `to_dict` and `arrays` gave."""
-        ranges = {
-            name: SeenRange(*arrays[name], margin=float(values[margin]))
-            for name, margin in (("inputs", "input_margin"), ("latents", "latent_margin"))
-            if values[margin] is not None
-        }
-        usual = UsualErrors(*arrays["usual"], str(values["sample"]), int(values["n_rows"]))
-        return cls(usual, ranges.get("inputs"), ranges.get("latents"))
+
+        def seen(name: str, margin: str) -> SeenRange | None:
+            if values[margin] is None:
+                return None
+            low, high, width = arrays[name]
+            return SeenRange(low, high, width, float(values[margin]))
+
+        errors, residuals = arrays["usual"]
+        usual = UsualErrors(errors, residuals, str(values["sample"]), int(values["n_rows"]))
+        return cls(usual, seen("inputs", "input_margin"), seen("latents", "latent_margin"))

@@ -47,4 +47,4 @@ def linear_reconstruction(training: Floats, rows: Floats, n_components: int) -> 
     # The best directions within that subspace.
     _, _, rotation = np.linalg.svd(centred @ basis, full_matrices=False)
     components = basis @ rotation[:n_components].T
-    return mean + ((rows - mean) @ components) @ components.T
+    return np.asarray(mean + ((rows - mean) @ components) @ components.T)
