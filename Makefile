@@ -46,6 +46,7 @@ benchmark: .venv/.installed
 	.venv/bin/python -m benchmarks.import_time
 	.venv/bin/python -m benchmarks.images_and_series --image-backends torch jax tensorflow --output benchmarks/results/images_and_series.json
 	.venv/bin/python -m benchmarks.detection_quality --pyod --output benchmarks/results/detection_quality.json
+	.venv/bin/python -m benchmarks.explanations --output benchmarks/results/explanations.json
 
 .venv-demo/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-demo

@@ -10,7 +10,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil, floor, log2, prod
-from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -28,9 +27,10 @@ except ImportError as error:
 
 from aeanom import __version__
 from aeanom.architectures import Architecture, Shape, from_data
+from aeanom.assessment import assess_fit
 from aeanom.core.backend import Backend
 from aeanom.core.batches import Block
-from aeanom.core.callbacks import Callback, PrintProgress
+from aeanom.core.callbacks import Callback, callbacks_from
 from aeanom.core.choice import choose
 from aeanom.core.history import History
 from aeanom.core.initializers import initial_weights
@@ -40,13 +40,14 @@ from aeanom.core.optimizers import Adam, optimizer_from
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.registry import get_backend
 from aeanom.core.rows import as_rows, check_names, column_names
-from aeanom.core.scaling import Scaler, scales_of
+from aeanom.core.scaling import Scaler, scaler_kind, scales_of
 from aeanom.core.scoring import scale_rows, score_rows
 from aeanom.core.settings import fraction, positive, precision, seed_from, whole_number
 from aeanom.core.split import Split, split_rows
 from aeanom.core.weights import Float
 from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError, TrainingError
 from aeanom.explain import Explanation
+from aeanom.health import warn_of
 from aeanom.model import AnomalyModel, fit_threshold
 from aeanom.thresholds import Threshold, resolve
 
@@ -129,7 +130,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     offset_ : float
         `-threshold_`: `decision_function` is `score_samples` minus this.
     history_ : History
-        Losses by epoch, seed, how training ended, backend and device.
+        Losses by epoch, seed, how training ended, backend and device; in `health` what is wrong
+        with the fit.
     backend_ : str
         The backend that trained.
     n_features_in_ : int
@@ -214,6 +216,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         ------
         InvalidDataError, InvalidParameterError, ArchitectureError, BackendError, TrainingError
             See `aeanom.errors`.
+
+        Warns
+        -----
+        HealthWarning
+            If something is wrong with the fit, which can be used all the same: `history_.health`
+            holds what was found, see `aeanom.health`.
         """
         rows = as_rows(X, caller="AnomalyDetector", minimum=2)
         own_validation = self._own_rows(validation, X, rows.shape[1:], "validation")
@@ -241,7 +249,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         )
         names = column_names(X)
         scaler = Scaler.fit(
-            self._scaler_kind(architecture, loss), training_rows, names, scales_of(architecture)
+            scaler_kind(self.scaler, architecture, loss),
+            training_rows,
+            names,
+            scales_of(architecture),
         )
 
         weights = initial_weights(architecture, seed, dtype)
@@ -251,7 +262,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             Block(scale_rows(scaler, loss, validation_rows, dtype).rows)
             if len(validation_rows)
             else None,
-            callbacks=self._callbacks(plan.epochs),
+            callbacks=callbacks_from(self.callbacks, self.verbose, plan.epochs),
         )
 
         # In the rows' own order, so that their scores come out of `predict` bit for bit again.
@@ -264,6 +275,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 f"smaller learning_rate than {plan.learning_rate}"
             )
         calibration_scores = np.sort(score_rows(autoencoder, scaler, loss, calibration_rows))
+        familiar, health = assess_fit(
+            autoencoder,
+            scaler,
+            loss,
+            history,
+            training_rows=training_rows,
+            validation_rows=validation_rows,
+            calibration_rows=calibration_rows,
+            own_rows=own_validation is not None or own_calibration is not None,
+        )
         model = AnomalyModel(
             architecture=architecture,
             weights=autoencoder.weights(),
@@ -273,7 +294,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             training_scores=training_scores,
             calibration_scores=calibration_scores,
             feature_names=names,
-            history=replace(history, backend=backend.name, device=device, chosen_because=because),
+            history=replace(
+                history, backend=backend.name, device=device, chosen_because=because, health=health
+            ),
             provenance={
                 "aeanom": __version__,
                 "backend": backend.name,
@@ -290,8 +313,11 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             },
             backend=backend.name,
             device=device,
+            familiar=familiar,
         )
-        return self._keep(model)
+        self._keep(model)
+        warn_of(health, stacklevel=2)
+        return self
 
     def calibrate(self, X: Any, threshold: Threshold | str | None = None) -> Self:
         """Fit the threshold to new normal rows; nothing is trained.
@@ -328,6 +354,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     def p_values(self, X: Any) -> NDArray[np.float64]:
         """Share of normal rows at least as odd as each row; see `AnomalyModel.p_values`."""
         return self._fitted().p_values(X)
+
+    def anomaly_probability(self, X: Any) -> NDArray[np.float64]:
+        """Map scores to (0, 1], 0.5 at the threshold; see `AnomalyModel.anomaly_probability`."""
+        return self._fitted().anomaly_probability(X)
+
+    def extrapolates(self, X: Any) -> NDArray[np.bool_]:
+        """Return whether each row is far outside of what training saw; see `AnomalyModel`."""
+        return self._fitted().extrapolates(X)
 
     def explain(self, X: Any) -> Explanation:
         """Spread each row's score over its features."""
@@ -430,17 +464,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             )
         return self.architecture
 
-    def _scaler_kind(self, architecture: Architecture, loss: Loss) -> str:
-        kind = "none" if self.scaler is None else self.scaler
-        if kind == "auto":
-            kind = "minmax" if architecture.output_activation == "sigmoid" else "standard"
-        if loss.needs_unit_interval and kind in ("standard", "robust"):
-            raise InvalidParameterError(
-                f"loss {loss.name!r} needs values in [0, 1], which scaler={kind!r} does not give: "
-                "use scaler='minmax', or None for rows that lie in [0, 1] already"
-            )
-        return kind
-
     def _split(self, n: int, seed: int, *, calibrates: bool, validates: bool) -> Split:
         calibration = fraction("calibration_fraction", self.calibration_fraction)
         validation = self.validation_fraction
@@ -476,18 +499,3 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             noise=self.noise,
             compute_dtype=compute_dtype,
         )
-
-    def _callbacks(self, epochs: int) -> list[Callback]:
-        callbacks = self.callbacks or ()
-        if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
-            raise InvalidParameterError(
-                "callbacks must be callables that take a Progress, in a sequence; "
-                f"got {callbacks!r}"
-            )
-        callbacks = list(callbacks)
-        if not isinstance(self.verbose, Integral):
-            raise InvalidParameterError(f"verbose must be 0, 1 or 2, got {self.verbose!r}")
-        if self.verbose:
-            every = 1 if self.verbose > 1 else max(epochs // 10, 1)
-            callbacks.append(PrintProgress(every))
-        return callbacks

@@ -19,7 +19,8 @@ Each one derives from `AeanomError` and from the built-in that callers expect::
 
     AeanomWarning (UserWarning)
     ├── CalibrationWarning                      a threshold that is weaker than it looks
-    └── DataWarning                             rows that can be used, but not as they are
+    ├── DataWarning                             rows that can be used, but not as they are
+    └── HealthWarning                           a fit that ended, but not well
 
 It imports nothing but the standard library; `NotFittedError` needs scikit-learn's class of the
 same name as its base and is therefore made when it is first asked for.
@@ -39,6 +40,7 @@ __all__ = [
     "DataTypeError",
     "DataWarning",
     "DatasetNotFoundError",
+    "HealthWarning",
     "InvalidDataError",
     "InvalidParameterError",
     "MissingDependencyError",
@@ -112,6 +114,10 @@ class CalibrationWarning(AeanomWarning):
 
 class DataWarning(AeanomWarning):
     """Rows that can be used, but of which something was left out or changed."""
+
+
+class HealthWarning(AeanomWarning):
+    """A fit that ended and can be used, but of which something is wrong; see `aeanom.health`."""
 
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
 from aeanom.core.history import History
@@ -17,6 +18,7 @@ from aeanom.core.registry import get_backend
 from aeanom.core.scaling import Scaler, scales_of
 from aeanom.core.weights import check_weights
 from aeanom.errors import ModelFileError
+from aeanom.explain import Familiar
 from aeanom.model import AnomalyModel
 from aeanom.storage import TensorSpecs, read_model_file
 from aeanom.thresholds import FittedThreshold
@@ -84,9 +86,24 @@ def read_model(path: str | os.PathLike[str]) -> AnomalyModel:
             feature_names=None if names is None else tuple(names),
             history=History.from_dict(manifest["history"]),
             provenance=manifest["provenance"],
+            familiar=_familiar(manifest, tensors),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{os.fspath(path)}: not a usable model: {error}") from error
+
+
+def _familiar(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Familiar | None:
+    """Read what the model knows as usual; None from a file of a version that did not say."""
+    values = manifest.get("familiar")
+    if values is None:
+        return None
+    prefix = "familiar/"
+    arrays = {
+        name.removeprefix(prefix): array
+        for name, array in tensors.items()
+        if name.startswith(prefix)
+    }
+    return Familiar.from_parts(values, arrays)
 
 
 def _with_module(model: AnomalyModel, module: Any, path: str) -> AnomalyModel:
@@ -136,6 +153,14 @@ def _expected_tensors(manifest: Mapping[str, Any]) -> TensorSpecs:
         f"weights/{name}": (manifest["dtype"], shape)
         for name, shape in _shapes(architecture).items()
     }
+    familiar = manifest.get("familiar")
+    if familiar is not None:
+        row_shape = architecture.input_shape
+        specs["familiar/usual"] = ("float64", (2, *row_shape))
+        if familiar["input_margin"] is not None:
+            specs["familiar/inputs"] = ("float64", (3, *row_shape))
+        if familiar["latent_margin"] is not None:
+            specs["familiar/latents"] = ("float64", (3, *architecture.latent_shape))
     n_scales = scales_of(architecture)
     return specs | {
         "scaler/center": ("float64", (n_scales,)),

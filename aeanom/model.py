@@ -17,20 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture, Shape
+from aeanom.assessment import familiar_after_calibration
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.history import History
-from aeanom.core.losses import Loss, elementwise_loss
+from aeanom.core.losses import Loss
 from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.registry import get_backend, resolve_backend
 from aeanom.core.rows import as_rows, check_names
 from aeanom.core.scaling import Scaler
-from aeanom.core.scoring import ScaledRows, scaled_parts, score_rows
+from aeanom.core.scoring import ScaledRows, element_errors, scaled_parts, score_rows
 from aeanom.core.weights import Float, Weights
 from aeanom.errors import InvalidParameterError
-from aeanom.explain import Explanation
+from aeanom.explain import Explanation, Familiar
 from aeanom.parity import ParityReport, compare
 from aeanom.storage import write_model_file
 from aeanom.thresholds import FittedThreshold, Threshold, p_values, resolve
+from aeanom.thresholds.probability import anomaly_probability
 
 __all__ = ["AnomalyModel", "fit_threshold"]
 
@@ -62,6 +64,9 @@ class AnomalyModel:
     backend : str
         Name of the backend that computes.
     device : str
+    familiar : Familiar or None
+        What error is usual for each feature, and what range training saw: what rows are explained
+        by. None for a model of a file of an older version, until it is calibrated.
     """
 
     architecture: Architecture
@@ -76,6 +81,7 @@ class AnomalyModel:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     backend: str = "numpy"
     device: str = "auto"
+    familiar: Familiar | None = None
 
     @property
     def row_shape(self) -> Shape:
@@ -88,17 +94,22 @@ class AnomalyModel:
         return prod(self.row_shape)
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        """What the axes of a row are: ("feature",), ("time", "channel"), ("row", "column"), ..."""
+        if len(self.row_shape) == 1:
+            return ("feature",)
+        if len(self.row_shape) == 2 and self.architecture.has_channels:
+            return ("time", "channel")
+        named = ("row", "column", "channel")[: len(self.row_shape)]
+        return named + tuple(f"axis {axis}" for axis in range(len(named), len(self.row_shape)))
+
+    @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns, or "feature 0" and so on; of all elements in C order."""
         if self.feature_names:
             return self.feature_names
-        axes: tuple[str, ...] = ("row", "column", "channel")
-        if len(self.row_shape) == 1:
-            axes = ("feature",)
-        elif len(self.row_shape) == 2 and self.architecture.has_channels:
-            axes = ("time", "channel")
         return tuple(
-            ", ".join(f"{axis} {index}" for axis, index in zip(axes, place, strict=False))
+            ", ".join(f"{axis} {index}" for axis, index in zip(self.axes, place, strict=True))
             for place in np.ndindex(self.row_shape)
         )
 
@@ -150,8 +161,40 @@ class AnomalyModel:
         Conformal p-values, `(1 + #{calibration score ≥ score}) / (n + 1)`. Without calibration
         rows the training scores stand in, and the values are too small for new rows.
         """
-        sample = self.calibration_scores if len(self.calibration_scores) else self.training_scores
-        return p_values(self.anomaly_score(X), sample)
+        return p_values(self.anomaly_score(X), self._normal_scores)
+
+    def anomaly_probability(self, X: Any) -> NDArray[np.float64]:
+        """Where each row's score lies between normal and odd, of shape (n,), in (0, 1].
+
+        0.5 at the threshold, 0.05 at the median of normal rows, rising with the score: a figure to
+        show, and no probability that a row is an anomaly. See
+        `aeanom.thresholds.probability.anomaly_probability`.
+        """
+        return anomaly_probability(self.anomaly_score(X), self._normal_scores, self.threshold.value)
+
+    def extrapolates(self, X: Any) -> NDArray[np.bool_]:
+        """Return whether each row lies far outside of what training saw, of shape (n,).
+
+        A row, or its latent, is far outside where any of its values lies beyond the range of the
+        training rows by more than a margin that about 1 % of the calibration rows exceed. A
+        network may return such a row well: a low score then says little.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the model comes from a file of an older version, which does not know the ranges.
+        """
+        familiar = self.familiar
+        if familiar is None or familiar.inputs is None:
+            raise InvalidParameterError(
+                "this model was saved by a version of aeanom that did not write down which ranges "
+                "its training saw: fit it again to know which rows lie outside"
+            )
+        rows = self._rows(X)
+        outside = familiar.inputs.outside(rows)
+        if familiar.latents is not None:
+            outside |= familiar.latents.outside(self._encode(rows))
+        return outside
 
     def explain(self, X: Any) -> Explanation:
         """Spread each row's score over its features.
@@ -163,24 +206,27 @@ class AnomalyModel:
         Returns
         -------
         Explanation
-            Expected and seen values, shares and contributions that add up to the score.
+            Expected and seen values, shares by what is usual for each feature, contributions that
+            add up to the score, and whether a row is outside of what training saw.
         """
         rows = self._rows(X)
         errors = np.empty(rows.shape)
         expected = np.empty(rows.shape)
-        for part, scaled in self._parts(rows):
-            reconstruction = output = self.autoencoder.reconstruct(scaled.rows)
-            if self.loss.takes_raw_output:
-                output = self.autoencoder.raw_output(scaled.rows)
-            # Over the least they can be: a log-likelihood may have either sign.
-            errors[part] = -self.loss.least + elementwise_loss(
-                self.loss, output.astype(np.float64), scaled.rows.astype(np.float64)
-            )
-            if scaled.beyond is not None:
-                errors[part] += np.square(scaled.beyond)
-            expected[part] = self.scaler.inverse(reconstruction)
-        seen = rows.astype(np.float64)
-        return Explanation.from_errors(self.features, self._score(rows), errors, expected, seen)
+        parts = element_errors(self.autoencoder, self.scaler, self.loss, rows)
+        for part, elements in parts:
+            errors[part] = elements.errors
+            expected[part] = self.scaler.inverse(elements.reconstruction)
+        knows_latents = self.familiar is not None and self.familiar.latents is not None
+        return Explanation.from_errors(
+            self.features,
+            self._score(rows),
+            errors,
+            expected,
+            rows.astype(np.float64),
+            axes=self.axes,
+            familiar=self.familiar,
+            latents=self._encode(rows).astype(np.float64) if knows_latents else None,
+        )
 
     def reconstruct(self, X: Any) -> NDArray[np.float64]:
         """Return what the network makes of each row, in the shape and units it came in."""
@@ -192,11 +238,7 @@ class AnomalyModel:
 
     def encode(self, X: Any) -> Float:
         """Return each row's latent, of shape (n, *latent_shape), in the network's dtype."""
-        rows = self._rows(X)
-        result = np.empty((len(rows), *self.architecture.latent_shape), self.dtype)
-        for part, scaled in self._parts(rows):
-            result[part] = self.autoencoder.encode(scaled.rows)
-        return result
+        return self._encode(self._rows(X))
 
     def penalties(self, X: Any) -> NDArray[np.float64]:
         """Return what the layers add to each row's loss besides its error, of shape (n,).
@@ -293,7 +335,8 @@ class AnomalyModel:
                 f"{description!r} is not fitted to calibration rows; name the threshold that is "
                 "to be: calibrate(X, thresholds.Conformal(0.05))"
             )
-        scores = np.sort(self.anomaly_score(X))
+        normal = self._rows(X)
+        scores = np.sort(self._score(normal))
         precision: Any = self.dtype
         fitted = description.fit(scores, precision=precision, sample="calibration")
         rows = {**self.provenance.get("rows", {}), "calibration": len(scores)}
@@ -302,6 +345,9 @@ class AnomalyModel:
             threshold=fitted,
             calibration_scores=scores,
             provenance={**self.provenance, "rows": rows},
+            familiar=familiar_after_calibration(
+                self.familiar, self.autoencoder, self.scaler, self.loss, normal
+            ),
         )
 
     # Files and words.
@@ -326,6 +372,7 @@ class AnomalyModel:
             "history": self.history.to_dict(),
             "provenance": provenance,
             "backend": self.backend,
+            "familiar": self.familiar and self.familiar.to_dict(),
         }
         tensors = {f"weights/{name}": array for name, array in self.weights.items()}
         tensors |= {
@@ -334,6 +381,9 @@ class AnomalyModel:
             "scores/training": self.training_scores,
             "scores/calibration": self.calibration_scores,
         }
+        if self.familiar is not None:
+            arrays = self.familiar.arrays()
+            tensors |= {f"familiar/{name}": array for name, array in arrays.items()}
         write_model_file(path, manifest, tensors)
 
     def summary(self) -> str:
@@ -390,6 +440,17 @@ class AnomalyModel:
             row_shape=self.row_shape,
             names=self.feature_names,
         )
+
+    @property
+    def _normal_scores(self) -> NDArray[np.float64]:
+        held_out = self.calibration_scores
+        return held_out if len(held_out) else self.training_scores
+
+    def _encode(self, rows: Float) -> Float:
+        result = np.empty((len(rows), *self.architecture.latent_shape), self.dtype)
+        for part, scaled in self._parts(rows):
+            result[part] = self.autoencoder.encode(scaled.rows)
+        return result
 
     def _parts(self, rows: Float) -> Iterator[tuple[slice, ScaledRows]]:
         return scaled_parts(self.autoencoder, self.scaler, self.loss, rows)

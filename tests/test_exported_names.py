@@ -12,7 +12,7 @@ import aeanom
 from aeanom import errors
 
 PACKAGES = ["aeanom", "aeanom.architectures", "aeanom.core", "aeanom.data", "aeanom.errors",
-            "aeanom.explain", "aeanom.metrics", "aeanom.parity", "aeanom.plots",
+            "aeanom.explain", "aeanom.health", "aeanom.metrics", "aeanom.parity", "aeanom.plots",
             "aeanom.storage", "aeanom.testing", "aeanom.thresholds"]  # fmt: skip
 
 
@@ -74,7 +74,8 @@ def test_a_name_that_does_not_exist_is_an_attribute_error():
 def test_the_detector_has_the_documented_methods():
     for name in (
         "fit", "calibrate", "anomaly_score", "is_anomaly", "predict", "decision_function",
-        "score_samples", "p_values", "explain", "reconstruct", "encode", "decode", "save",
+        "score_samples", "p_values", "anomaly_probability", "extrapolates", "explain",
+        "reconstruct", "encode", "decode", "save",
         "from_model", "fit_predict", "threshold_", "offset_", "history_", "backend_",
     ):  # fmt: skip
         assert hasattr(aeanom.AnomalyDetector, name), name
@@ -83,8 +84,8 @@ def test_the_detector_has_the_documented_methods():
 def test_the_model_has_every_scoring_method_of_the_detector():
     for name in (
         "anomaly_score", "is_anomaly", "predict", "decision_function", "score_samples", "p_values",
-        "explain", "reconstruct", "encode", "decode", "calibrate", "save", "with_backend",
-        "with_threshold", "summary", "native",
+        "anomaly_probability", "extrapolates", "explain", "reconstruct", "encode", "decode",
+        "calibrate", "save", "with_backend", "with_threshold", "summary", "native",
     ):  # fmt: skip
         assert hasattr(aeanom.AnomalyModel, name), name
 

@@ -25,6 +25,7 @@ FRAMEWORKS = {
 FREE_OF_THE_FRAMEWORK_RULE = ("export", "testing")
 
 # What each package may import of aeanom; all may import the standard library.
+# fmt: off
 MAY_IMPORT = {
     "errors.py": set(),
     "architectures": {"errors"},
@@ -36,9 +37,17 @@ MAY_IMPORT = {
     "backends": {"errors", "architectures", "core"},
     "parity.py": {"errors", "core"},
     "testing": {"errors", "architectures", "core", "metrics", "parity", "reproduce"},
-    "model.py": {"errors", "architectures", "core", "thresholds", "storage", "explain", "parity"},
-    "loading.py": {"errors", "architectures", "core", "thresholds", "storage", "model"},
+    "health": {"errors", "architectures", "core"},
+    "assessment.py": {"errors", "core", "explain", "health"},
+    "model.py": {
+        "errors", "architectures", "core", "thresholds", "storage", "explain", "parity",
+        "assessment",
+    },
+    "loading.py": {
+        "errors", "architectures", "core", "thresholds", "storage", "explain", "model",
+    },
 }
+# fmt: on
 # Outside libraries, besides NumPy, and only inside the functions that need them.
 LAZY = {
     "errors.py": {"sklearn"},
@@ -48,6 +57,8 @@ LAZY = {
     "metrics": set(),
     "storage": {"safetensors"},
     "explain": set(),
+    "health": set(),
+    "assessment.py": set(),
     "parity.py": set(),
     "model.py": set(),
     "loading.py": set(),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aeanom.cli.options import BackendOption, SeedOption, examples
-from aeanom.cli.output import Printer, progress, wrote
+from aeanom.cli.output import Printer, progress, without_health_warnings, wrote
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +49,13 @@ def demo(
 ) -> None:
     """Train, calibrate, score and explain on real data, in seconds."""
     from aeanom import AnomalyDetector, data
-    from aeanom.cli.report import Evaluation, show_evaluation, show_oddest, training_facts
+    from aeanom.cli.report import (
+        Evaluation,
+        show_evaluation,
+        show_health,
+        show_oddest,
+        training_facts,
+    )
 
     table = data.breast_cancer() if dataset is Dataset.BREAST_CANCER else data.digits()
     training, test = data.train_test_split_normal(table.rows, table.is_anomaly, TEST_FRACTION, seed)
@@ -63,12 +69,13 @@ def demo(
         f"{len(training):,} normal rows of {table.rows.shape[1]} columns to learn from; "
         f"{len(test):,} held out for the test, {int(is_anomaly.sum()):,} of them anomalies."
     )
-    with progress() as callbacks:
+    with without_health_warnings(), progress() as callbacks:
         detector = AnomalyDetector(backend=backend, random_state=seed, callbacks=callbacks)
         model = detector.fit(_named(table, training)).model_
 
     printer.heading("Training (on normal rows only)")
     printer.facts(training_facts(model))
+    show_health(printer, model.history)
     printer.heading("Threshold")
     printer.text(f"A row is an anomaly if its error is above {model.threshold.value:.4g}.")
     printer.text(model.threshold.describe())

@@ -15,7 +15,7 @@ from aeanom.cli.options import (
     examples,
     split_names,
 )
-from aeanom.cli.output import Printer, plural, progress, wrote
+from aeanom.cli.output import Printer, plural, progress, without_health_warnings, wrote
 
 if TYPE_CHECKING:
     from aeanom.architectures import Architecture
@@ -172,7 +172,7 @@ def fit(
     widths = _parse_widths(hidden)
 
     from aeanom import AnomalyDetector, data
-    from aeanom.cli.report import training_facts
+    from aeanom.cli.report import show_health, training_facts
     from aeanom.cli.tables import NamedRows, check_output, labels_to_anomalies
 
     if normal and label is None:
@@ -188,7 +188,7 @@ def fit(
             f"{plural(len(rows), 'normal row')} of {len(anomalous):,} by column {label!r}; "
             f"{plural(int(anomalous.sum()), 'anomaly', 'anomalies')} left out of training"
         )
-    with progress() as callbacks:
+    with without_health_warnings(), progress() as callbacks:
         detector = AnomalyDetector(
             backend=backend,
             architecture=_architecture(len(read.names), widths, latent, loss),
@@ -218,6 +218,7 @@ def fit(
             ("", model.threshold.describe()),
         ]
     )
+    show_health(printer, model.history)
 
 
 def parse_threshold(text: str) -> str | Threshold:

@@ -24,7 +24,7 @@ _RANGES = {
 
 
 def info(model: ModelArgument, as_json: JsonOption = False) -> None:
-    """Show what a model is, how it was trained, its columns and its threshold."""
+    """Show what a model is, how it was trained and how well, its columns and its threshold."""
     from aeanom.loading import read_model
     from aeanom.storage import read_manifest
 
@@ -38,7 +38,7 @@ def info(model: ModelArgument, as_json: JsonOption = False) -> None:
 
 
 def _show(path: Path, model: AnomalyModel, digest: str) -> None:
-    from aeanom.cli.report import show_layers, training_facts
+    from aeanom.cli.report import show_health, show_layers, training_facts
 
     printer = Printer()
     printer.console.print(str(path), style="bold", soft_wrap=True)
@@ -53,6 +53,7 @@ def _show(path: Path, model: AnomalyModel, digest: str) -> None:
             ("scaler", model.scaler.kind),
         ]
     )
+    show_health(printer, model.history)
     printer.heading("Network")
     show_layers(printer, model.architecture)
     printer.heading("Threshold")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ __all__ = [
     "plural",
     "print_json",
     "progress",
+    "without_health_warnings",
     "written",
     "wrote",
 ]
@@ -117,6 +119,16 @@ def percent(share: float) -> str:
 def plural(count: int, noun: str, nouns: str = "") -> str:
     """Return "1 row", "1,024 rows", or with `nouns` what does not just add an s."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+@contextmanager
+def without_health_warnings() -> Iterator[None]:
+    """Fit without a `HealthWarning`, in commands that print the health of the fit themselves."""
+    from aeanom.errors import HealthWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HealthWarning)
+        yield
 
 
 @contextmanager

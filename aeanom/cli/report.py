@@ -15,13 +15,20 @@ from numpy.typing import NDArray
 from aeanom import metrics
 from aeanom.architectures import Architecture
 from aeanom.cli.output import Printer, percent, plural
+from aeanom.core.history import History
 from aeanom.core.modules import ModuleArchitecture
 from aeanom.explain import Explanation
 from aeanom.model import AnomalyModel
 from aeanom.thresholds import Conformal, FittedThreshold
 
-__all__ = ["Evaluation", "show_evaluation", "show_layers", "show_oddest", "training_facts"]
-
+__all__ = [
+    "Evaluation",
+    "show_evaluation",
+    "show_health",
+    "show_layers",
+    "show_oddest",
+    "training_facts",
+]
 
 _ROW_KINDS = ("training", "validation", "calibration")
 
@@ -185,7 +192,10 @@ def show_oddest(
     *,
     n_reasons: int = 3,
 ) -> None:
-    """Print rows, each with its score, its p-value and the features that made it odd."""
+    """Print rows, each with its score, its p-value and the features that made it odd.
+
+    And the value that is farthest outside of what training saw, if any is.
+    """
     for index, name in enumerate(names):
         printer.text(
             f"{name}  score {explanation.scores[index]:.4g}  p-value\u00a0{p_values[index]:.3g}",
@@ -193,6 +203,17 @@ def show_oddest(
         )
         for reason in explanation.row(index, n_reasons):
             printer.text(f"  {reason}")
+        for outside in explanation.outside(index)[:1]:
+            printer.text(f"  {outside}", style="yellow")
+
+
+def show_health(printer: Printer, history: History) -> None:
+    """Print what was found wrong with a fit, each with its advice."""
+    printer.heading("Health of the fit")
+    if not history.health:
+        printer.text("nothing wrong found")
+    for finding in history.health:
+        printer.text(finding.message, style="yellow" if finding.severity == "warning" else "")
 
 
 def show_layers(printer: Printer, architecture: Architecture) -> None:

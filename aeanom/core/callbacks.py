@@ -7,13 +7,15 @@ epoch. Nothing is called that a callback does not define, and none is ignored.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 from aeanom.core.history import History
 from aeanom.core.weights import Weights
+from aeanom.errors import InvalidParameterError
 
-__all__ = ["Callback", "PrintProgress", "Progress"]
+__all__ = ["Callback", "PrintProgress", "Progress", "callbacks_from"]
 
 
 @dataclass(frozen=True)
@@ -68,3 +70,27 @@ class PrintProgress:
         if progress.validation_loss is not None:
             line += f"  validation {progress.validation_loss:.6f}"
         print(f"{line}  {progress.seconds * 1e3:.0f} ms", file=sys.stderr)
+
+
+def callbacks_from(callbacks: object, verbose: object, epochs: int) -> list[Callback]:
+    """Return the callbacks that a detector's settings mean.
+
+    Parameters
+    ----------
+    callbacks : sequence of callable, or None
+    verbose : int
+        1 adds about ten printed lines to a fit, 2 one an epoch.
+    epochs : int
+        How many there are to be.
+    """
+    callbacks = callbacks or ()
+    if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
+        raise InvalidParameterError(
+            f"callbacks must be callables that take a Progress, in a sequence; got {callbacks!r}"
+        )
+    if not isinstance(verbose, Integral):
+        raise InvalidParameterError(f"verbose must be 0, 1 or 2, got {verbose!r}")
+    made: list[Callback] = list(callbacks)
+    if verbose:
+        made.append(PrintProgress(1 if int(verbose) > 1 else max(epochs // 10, 1)))
+    return made

@@ -1,4 +1,4 @@
-"""`History`: what happened during a fit, one figure an epoch."""
+"""`History`: what happened during a fit, one figure an epoch, and what was found out about it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,32 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["History"]
+__all__ = ["Finding", "History"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a fit that its user should know; `aeanom.health` looks for them.
+
+    Attributes
+    ----------
+    code : str
+        Names the check, such as `"overfit"`.
+    severity : {"warning", "note"}
+        A note says that a check could not be made; it is not warned about.
+    message : str
+        What was found, with figures, and what to do.
+    figures : dict of str to float
+        The figures of the message.
+    """
+
+    code: str
+    severity: str
+    message: str
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        return self.message
 
 
 @dataclass
@@ -33,6 +58,9 @@ class History:
         What trained; None in files of versions that did not write it down.
     chosen_because : str or None
         Why it was this backend, if that was left to `backend="fastest"`.
+    health : tuple of Finding
+        What is wrong with the fit, or could not be checked; empty for a healthy one, and in files
+        of versions that did not look.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -45,6 +73,7 @@ class History:
     backend: str | None = None
     device: str | None = None
     chosen_because: str | None = None
+    health: tuple[Finding, ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -53,9 +82,12 @@ class History:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-able values."""
-        return asdict(self)
+        values = asdict(self)
+        values["health"] = [asdict(finding) for finding in self.health]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> History:
         """Read back what `to_dict` gave; what is missing is as in a new `History`."""
-        return cls(**values)
+        health = tuple(Finding(**finding) for finding in values.get("health", ()))
+        return cls(**{**values, "health": health})

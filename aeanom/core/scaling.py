@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
+from aeanom.core.losses import Loss
 from aeanom.core.weights import Float
 from aeanom.errors import InvalidDataError, InvalidParameterError
 
-__all__ = ["SCALERS", "Scaler", "scales_of"]
+__all__ = ["SCALERS", "Scaler", "scaler_kind", "scales_of"]
 
 SCALERS = ("standard", "minmax", "robust", "none")
 CLIP = 1e9
@@ -110,6 +111,25 @@ class Scaler:
         if self.kind == "none":
             return scaled.astype(np.float64)
         return scaled * self.scale + self.center
+
+
+def scaler_kind(setting: str | None, architecture: Architecture, loss: Loss) -> str:
+    """Return the kind that a detector's setting means: None is "none", "auto" is by the network.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the loss needs values in [0, 1] and the scaler gives others.
+    """
+    kind = "none" if setting is None else setting
+    if kind == "auto":
+        kind = "minmax" if architecture.output_activation == "sigmoid" else "standard"
+    if loss.needs_unit_interval and kind in ("standard", "robust"):
+        raise InvalidParameterError(
+            f"loss {loss.name!r} needs values in [0, 1], which scaler={kind!r} does not give: "
+            "use scaler='minmax', or None for rows that lie in [0, 1] already"
+        )
+    return kind
 
 
 def scales_of(architecture: Architecture) -> int:

@@ -13,11 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.core.autoencoder import Autoencoder
-from aeanom.core.losses import Loss
+from aeanom.core.losses import Loss, elementwise_loss
 from aeanom.core.scaling import Scaler
 from aeanom.core.weights import Float
 
-__all__ = ["ScaledRows", "scale_rows", "scaled_parts", "score_rows"]
+__all__ = [
+    "Elements",
+    "ScaledRows",
+    "element_errors",
+    "scale_rows",
+    "scaled_parts",
+    "score_rows",
+]
 
 ROWS_WORTH_A_THREAD = 8192
 
@@ -31,6 +38,18 @@ class ScaledRows(NamedTuple):
 
     rows: Float
     beyond: Float | None
+
+
+class Elements(NamedTuple):
+    """Rows as the network sees them, what it makes of them, and what each element costs.
+
+    `errors` are float64, over the least that an element can cost: a log-likelihood may have either
+    sign. What binary cross-entropy clips away is in them.
+    """
+
+    rows: Float
+    reconstruction: Float
+    errors: NDArray[np.float64]
 
 
 def scale_rows(scaler: Scaler, loss: Loss, rows: Float, dtype: str) -> ScaledRows:
@@ -53,6 +72,22 @@ def scaled_parts(
     """Cut rows into parts of the size that the network likes, and scale one at a time."""
     for part in _parts(0, len(rows), autoencoder.chunk_rows()):
         yield part, scale_rows(scaler, loss, rows[part], autoencoder.dtype)
+
+
+def element_errors(
+    autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float
+) -> Iterator[tuple[slice, Elements]]:
+    """Compute reconstructions and the error of every element, a part of the rows at a time."""
+    for part, scaled in scaled_parts(autoencoder, scaler, loss, rows):
+        reconstruction = output = autoencoder.reconstruct(scaled.rows)
+        if loss.takes_raw_output:
+            output = autoencoder.raw_output(scaled.rows)
+        errors = elementwise_loss(loss, output.astype(np.float64), scaled.rows.astype(np.float64))
+        # Not below 0 by a rounding either.
+        errors = np.maximum(errors - loss.least, 0)
+        if scaled.beyond is not None:
+            errors += np.square(scaled.beyond)
+        yield part, Elements(scaled.rows, reconstruction, errors)
 
 
 def score_rows(

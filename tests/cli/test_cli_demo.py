@@ -30,7 +30,8 @@ def test_prints_the_whole_job(run):
     text = run("demo").stdout
     for part in (
         *("ROC AUC", "average precision", "Confusion matrix", "promised", "realised"),
-        *("calibration rows", "The 5 oddest rows", "% of the error", "Next"),
+        *("calibration rows", "The 5 oddest rows", "% of the", "Next"),
+        *("Health of the fit", "A PCA with 6 components", "outside of what training saw"),
     ):
         assert part in text
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -166,3 +168,20 @@ def test_a_gpu_that_is_not_there_is_refused(run, train_csv, tmp_path):
     result = run("fit", train_csv, "-o", tmp_path / "m.aeanom", *arguments)
     assert result.exit_code != 0
     assert "has no device 'cuda' here; it has cpu" in " ".join(result.stderr.split())
+
+
+def test_the_health_of_a_fit_is_printed_once_and_shown_by_info(run, train_csv, tmp_path):
+    ill = tmp_path / "ill.aeanom"
+    result = run("fit", train_csv, "--ignore", "id,y", "--output", ill, "--epochs", 2)
+    for printed in (result.stdout, run("info", ill).stdout):
+        assert "Health of the fit" in printed
+        assert "no better than the means" in " ".join(printed.split())
+    assert "warning" not in result.stderr
+    shown = json.loads(run("info", ill, "--json").stdout)
+    assert "no_better_than_means" in [found["code"] for found in shown["history"]["health"]]
+
+
+def test_a_healthy_fit_says_that_nothing_was_found(run, train_csv, tmp_path):
+    arguments = ("--label", "y", "--ignore", "id", "--output", tmp_path / "m.aeanom")
+    printed = run("fit", train_csv, *arguments, "--learning-rate", 0.005).stdout
+    assert "Health of the fit\n  nothing wrong found" in printed
