@@ -74,9 +74,11 @@ def evaluate(
     read = read_for_model(loaded, table, label=label, ignore=split_names(ignore))
     is_anomaly = labels_to_anomalies(read, split_names(normal))
     scores = loaded.anomaly_score(read.rows)
-    training = None
+    training, in_words = None, ""
     if baselines is not None:
-        training = _normal_rows(loaded, baselines, label, split_names(normal), split_names(ignore))
+        training, in_words = _normal_rows(
+            loaded, baselines, label, split_names(normal), split_names(ignore)
+        )
     evaluation = Evaluation.of(
         is_anomaly,
         scores,
@@ -98,22 +100,35 @@ def evaluate(
     printer.console.print(f"{model} on {table}", style="bold", soft_wrap=True)
     show_evaluation(printer, evaluation, loaded.threshold, report=True)
     if training is not None:
-        show_baselines(printer, evaluation, f"{plural(len(training), 'normal row')} of {baselines}")
+        show_baselines(printer, evaluation, in_words)
 
 
 def _normal_rows(
     model: AnomalyModel, path: str, label: str, normal: Sequence[str], ignore: Sequence[str]
-) -> NDArray[np.float64]:
-    """Read the rows that baselines are fitted on: the normal ones, where there are labels."""
-    from aeanom.cli.tables import labels_to_anomalies, read_for_model
-    from aeanom.errors import InvalidDataError
+) -> tuple[NDArray[np.float64], str]:
+    """Read the rows that baselines are fitted on, the normal ones where there are labels.
 
-    try:
+    Also returns them in words, such as "160 normal rows of train.csv".
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from aeanom.cli.tables import labels_to_anomalies, read_for_model
+
+    if model.feature_names is None:
+        # Only the label's name tells it from the features.
         read = read_for_model(model, path, label=label, ignore=ignore)
-    except InvalidDataError:
-        # Most likely it has no labels; whatever else is wrong is wrong without them too.
-        return read_for_model(model, path, ignore=ignore).rows
-    return read.rows[~labels_to_anomalies(read, normal)]
+    else:
+        # Most such tables have labels too, and need not.
+        read = read_for_model(model, path)
+        if label in read.original.column_names:
+            values = read.original.column(label).to_pylist()
+            read = replace(read, labels=np.fromiter(values, dtype=object, count=len(values)))
+    if read.labels is None:
+        return read.rows, f"{plural(len(read.rows), 'row')} of {path}"
+    rows = read.rows[~labels_to_anomalies(read, normal)]
+    return rows, f"{plural(len(rows), 'normal row')} of {path}"
 
 
 def _score_baselines(

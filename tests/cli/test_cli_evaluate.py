@@ -88,6 +88,16 @@ def test_a_table_without_labels_fits_baselines_with_all_its_rows(
     )
     values = baseline_values(run, model_file, train_csv, "normal.csv")
     assert values["baseline_rows"] == 100
+    arguments = ("evaluate", model_file, train_csv, "--label", "y", "--baselines", "normal.csv")
+    assert "others fitted on 100 rows of normal.csv" in " ".join(run(*arguments).stdout.split())
+
+
+def test_baselines_of_a_model_without_column_names_leave_the_label_out(run, train_csv, tmp_path):
+    table = read_table(train_csv, label="y", ignore=["id"])
+    detector = aeanom.AnomalyDetector(backend="numpy", epochs=1, random_state=0)
+    detector.fit(table.rows[table.labels == "0"]).save(tmp_path / "nameless.aeanom")
+    values = baseline_values(run, "nameless.aeanom", train_csv, train_csv, "--ignore", "id")
+    assert values["baseline_rows"] == 160
 
 
 @pytest.mark.parametrize("columns", ["80", "50"])
