@@ -55,7 +55,8 @@ def evaluate(
     read = read_for_model(loaded, table, label=label, ignore=split_names(ignore))
     is_anomaly = labels_to_anomalies(read, split_names(normal))
     scores = loaded.anomaly_score(read.rows)
-    evaluation = Evaluation.of(is_anomaly, scores, loaded.threshold)
+    flags = loaded.is_anomaly(read.rows, scores=scores)
+    evaluation = Evaluation.of(is_anomaly, scores, loaded.threshold, flags)
     if as_json:
         print_json(
             {

@@ -18,7 +18,7 @@ from aeanom.cli.output import Printer, percent, plural
 from aeanom.core.modules import ModuleArchitecture
 from aeanom.explain import Explanation
 from aeanom.model import AnomalyModel
-from aeanom.thresholds import Conformal, FittedThreshold
+from aeanom.thresholds import FittedThreshold
 
 __all__ = ["Evaluation", "show_evaluation", "show_layers", "show_oddest", "training_facts"]
 
@@ -48,16 +48,17 @@ class Evaluation:
         is_anomaly: NDArray[np.bool_],
         scores: NDArray[np.float64],
         threshold: FittedThreshold,
+        flags: NDArray[np.bool_] | None = None,
     ) -> Evaluation:
-        """Compare scores of shape (n,) with what the rows are."""
-        (tn, fp), (fn, tp) = metrics.confusion_matrix(
-            is_anomaly, threshold.exceeds(scores)
-        ).tolist()
+        """Compare scores of shape (n,) with what the rows are.
+
+        `flags` are the decisions, where the threshold depends on more than the score.
+        """
+        if flags is None:
+            flags = threshold.exceeds(scores)
+        (tn, fp), (fn, tp) = metrics.confusion_matrix(is_anomaly, flags).tolist()
         both = tp + fn > 0 and tn + fp > 0
-        promised = None
-        if isinstance(threshold.threshold, Conformal):
-            # With too few calibration rows the level attained is more than what was asked for.
-            promised = max(threshold.threshold.false_positive_rate, threshold.level or 0.0)
+        promise = threshold.promise
         return cls(
             rows=len(scores),
             anomalies=tp + fn,
@@ -69,7 +70,7 @@ class Evaluation:
             false_positives=fp,
             false_negatives=fn,
             true_positives=tp,
-            false_positive_rate_promised=promised,
+            false_positive_rate_promised=None if promise is None else promise.rate,
             false_positive_rate_realised=fp / (tn + fp) if tn + fp else None,
             false_positive_rate_interval=threshold.interval(),
         )
@@ -146,9 +147,18 @@ def show_promise(printer: Printer, e: Evaluation, threshold: FittedThreshold) ->
     printer.heading("False-positive rate (normal rows that were flagged)")
     promised = "nothing: this threshold makes no promise about new rows"
     if e.false_positive_rate_promised is not None:
-        promised = f"at most {percent(e.false_positive_rate_promised)}, on average"
-        if threshold.level is not None and threshold.level < e.false_positive_rate_promised:
-            promised += f" ({percent(threshold.level)} is expected)"
+        promised = f"at most {percent(e.false_positive_rate_promised)}"
+        confidence = threshold.promise.confidence if threshold.promise else None
+        if threshold.groups:
+            promised += " in each group, on average"
+        elif confidence is not None:
+            promised += f" in {percent(confidence)} of calibrations"
+        else:
+            promised += ", on average"
+        # What is expected of all rows together says little about a group.
+        level = None if threshold.groups else threshold.level
+        if level is not None and level < e.false_positive_rate_promised:
+            promised += f" ({percent(level)} is expected)"
     pairs = [("promised", promised)]
     if e.false_positive_rate_realised is not None:
         normal = e.true_negatives + e.false_positives
