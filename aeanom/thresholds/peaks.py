@@ -28,7 +28,6 @@ from aeanom.thresholds.placement import (
     above,
     ceil_of_share,
     clear_of_scores,
-    count_for_one,
     scaled,
     unscaled,
 )
@@ -134,7 +133,9 @@ class PeaksOverThreshold(Threshold):
         )
 
     def _warn_of_few(self, n_excesses: int, n: int) -> None:
-        needed = math.ceil(FEWEST_EXCESSES * count_for_one(1 - self.initial_quantile))
+        needed = math.floor(FEWEST_EXCESSES / (1 - self.initial_quantile))
+        while needed - ceil_of_share(self.initial_quantile, needed) < FEWEST_EXCESSES:
+            needed += 1
         consequence = (
             "the tail is taken to be exponential"
             if n_excesses
