@@ -48,7 +48,7 @@ from aeanom.core.weights import Float
 from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError, TrainingError
 from aeanom.explain import Explanation
 from aeanom.health import warn_of
-from aeanom.model import AnomalyModel, fit_threshold
+from aeanom.model import AnomalyModel, check_threshold, fit_threshold, names_of_elements
 from aeanom.thresholds import Threshold, resolve
 
 __all__ = ["AnomalyDetector"]
@@ -126,7 +126,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
     model_ : AnomalyModel
         What scores, explains and is saved; needs no framework.
     threshold_ : float
-        A row is an anomaly if its score is strictly greater.
+        A row is an anomaly if its score is strictly greater; with `thresholds.ConformalByGroup`,
+        a row of no group.
     offset_ : float
         `-threshold_`: `decision_function` is `score_samples` minus this.
     history_ : History
@@ -233,6 +234,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         loss = loss_from(self.loss, architecture)
         loss.check(architecture)
         seed = seed_from(self.random_state)
+        names = column_names(X)
+        features = names or names_of_elements(architecture)
+        check_threshold(threshold, features)
 
         split = self._split(
             len(rows),
@@ -247,7 +251,6 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         backend, device, because = choose(
             self.backend, self.device, architecture, plan, n_rows=len(training_rows), dtype=dtype
         )
-        names = column_names(X)
         scaler = Scaler.fit(
             scaler_kind(self.scaler, architecture, loss),
             training_rows,
@@ -274,7 +277,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
                 f"{(~np.isfinite(training_scores)).sum()} training rows are not finite. Use a "
                 f"smaller learning_rate than {plan.learning_rate}"
             )
-        calibration_scores = np.sort(score_rows(autoencoder, scaler, loss, calibration_rows))
+        calibration_scores = score_rows(autoencoder, scaler, loss, calibration_rows)
         familiar, health = assess_fit(
             autoencoder,
             scaler,
@@ -290,9 +293,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             weights=autoencoder.weights(),
             scaler=scaler,
             loss=loss,
-            threshold=fit_threshold(threshold, training_scores, calibration_scores, dtype),
+            threshold=fit_threshold(
+                threshold,
+                training_scores,
+                calibration_scores,
+                dtype,
+                rows=calibration_rows,
+                features=features,
+            ),
             training_scores=training_scores,
-            calibration_scores=calibration_scores,
+            calibration_scores=np.sort(calibration_scores),
             feature_names=names,
             history=replace(
                 history, backend=backend.name, device=device, chosen_because=because, health=health
@@ -319,32 +329,44 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         warn_of(health, stacklevel=2)
         return self
 
-    def calibrate(self, X: Any, threshold: Threshold | str | None = None) -> Self:
-        """Fit the threshold to new normal rows; nothing is trained.
+    def calibrate(self, X: Any, threshold: Threshold | str | None = None, *, y: Any = None) -> Self:
+        """Fit the threshold to new rows; nothing is trained.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Normal rows that the network was not trained on.
+            Rows that the network was not trained on, normal ones unless there are labels.
         threshold : Threshold or str, optional
             Another kind of threshold than the present one.
+        y : array-like of shape (n,), optional
+            Labels, 1 for anomalies; see `AnomalyModel.calibrate`.
         """
-        return self._keep(self._fitted().calibrate(X, threshold))
+        return self._keep(self._fitted().calibrate(X, threshold, y=y))
 
     def anomaly_score(self, X: Any) -> NDArray[np.float64]:
         """Score rows, shape (n,): the higher, the more anomalous."""
         return self._fitted().anomaly_score(X)
 
     def is_anomaly(self, X: Any) -> NDArray[np.bool_]:
-        """Return whether each row's score is strictly above `threshold_`."""
+        """Return whether each row's score is strictly above its threshold.
+
+        That is `threshold_` for all rows, except with `thresholds.ConformalByGroup`.
+        """
         return self._fitted().is_anomaly(X)
+
+    def detect(self, X: Any, false_discovery_rate: float = 0.1) -> NDArray[np.bool_]:
+        """Name the anomalies of a batch so that at most this share of those named is normal.
+
+        On average; see `AnomalyModel.detect`.
+        """
+        return self._fitted().detect(X, false_discovery_rate)
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return +1 for a normal row and -1 for an anomaly."""
         return self._fitted().predict(X)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return `threshold_` minus score: negative for anomalies."""
+        """Return threshold minus score: negative for anomalies."""
         return self._fitted().decision_function(X)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from aeanom import metrics
 from aeanom.errors import InvalidDataError
 from aeanom.metrics.bootstrap import Metric, interval_of
 from aeanom.metrics.classification import balanced_accuracy, correlation
-from aeanom.thresholds import Conformal, FittedThreshold
+from aeanom.thresholds import FittedThreshold
 
 __all__ = ["Baseline", "Evaluation"]
 
@@ -131,6 +131,7 @@ class Evaluation:
         is_anomaly: ArrayLike,
         scores: ArrayLike,
         threshold: FittedThreshold,
+        flags: ArrayLike | None = None,
         *,
         baselines: Mapping[str, ArrayLike] | None = None,
         random_state: int = 0,
@@ -144,6 +145,8 @@ class Evaluation:
             The model's scores.
         threshold : FittedThreshold
             The model's threshold.
+        flags : array_like of bool, shape (n,), optional
+            The model's decisions, where its threshold depends on more than the score.
         baselines : mapping of str to array_like, shape (n,), optional
             Name to scores of other detectors on the same rows.
         random_state : int, default=0
@@ -159,15 +162,13 @@ class Evaluation:
             When labels or scores cannot be used, or there are baselines and one of the two classes
             is missing.
         """
-        matrix = metrics.confusion_matrix(is_anomaly, threshold.exceeds(scores))
+        if flags is None:
+            flags = threshold.exceeds(scores)
+        matrix = metrics.confusion_matrix(is_anomaly, flags)
         (tn, fp), (fn, tp) = matrix.tolist()
         rows, anomalies = tn + fp + fn + tp, tp + fn
-        promised = None
-        rate = _USUAL_RATE
-        if isinstance(threshold.threshold, Conformal):
-            rate = threshold.threshold.false_positive_rate
-            # With too few calibration rows the level attained is more than what was asked for.
-            promised = max(rate, threshold.level or 0.0)
+        promise = threshold.promise
+        rate = _USUAL_RATE if promise is None else promise.rate
         if baselines and not 0 < anomalies < rows:
             raise InvalidDataError(
                 "a comparison with baselines needs normal rows and anomalies; there are "
@@ -195,7 +196,7 @@ class Evaluation:
             return _ends(drawn[name]) if name in drawn else None
 
         best = metrics.best_f1_score(is_anomaly, scores) if anomalies else None
-        classes = metrics.precision_recall_fscore_support(is_anomaly, threshold.exceeds(scores))
+        classes = metrics.precision_recall_fscore_support(is_anomaly, flags)
         return cls(
             rows=rows,
             anomalies=anomalies,
@@ -219,7 +220,7 @@ class Evaluation:
             f1=float(classes.fscore[1]),
             balanced_accuracy=balanced_accuracy(matrix),
             matthews_correlation=correlation(matrix),
-            false_positive_rate_promised=promised,
+            false_positive_rate_promised=None if promise is None else promise.rate,
             false_positive_rate_realised=fp / (tn + fp) if tn + fp else None,
             false_positive_rate_interval=threshold.interval(),
             n_resamples=n_resamples,

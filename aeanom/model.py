@@ -27,14 +27,25 @@ from aeanom.core.rows import as_rows, check_names
 from aeanom.core.scaling import Scaler
 from aeanom.core.scoring import ScaledRows, element_errors, scaled_parts, score_rows
 from aeanom.core.weights import Float, Weights
-from aeanom.errors import InvalidParameterError
+from aeanom.errors import InvalidDataError, InvalidParameterError
 from aeanom.explain import Explanation, Familiar
 from aeanom.parity import ParityReport, compare
 from aeanom.storage import write_model_file
-from aeanom.thresholds import FittedThreshold, Threshold, p_values, resolve
+from aeanom.thresholds import (
+    ConformalByGroup,
+    FittedThreshold,
+    LabelledThreshold,
+    Precision,
+    Threshold,
+    benjamini_hochberg,
+    p_values,
+    read_labels,
+    resolve,
+    warn_if_too_few_to_discover,
+)
 from aeanom.thresholds.probability import anomaly_probability
 
-__all__ = ["AnomalyModel", "fit_threshold"]
+__all__ = ["AnomalyModel", "check_threshold", "fit_threshold", "names_of_elements"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +117,7 @@ class AnomalyModel:
     @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns, or "feature 0" and so on; of all elements in C order."""
-        if self.feature_names:
-            return self.feature_names
-        return tuple(
-            ", ".join(f"{axis} {index}" for axis, index in zip(self.axes, place, strict=True))
-            for place in np.ndindex(self.row_shape)
-        )
+        return self.feature_names or names_of_elements(self.architecture)
 
     @property
     def dtype(self) -> str:
@@ -139,9 +145,65 @@ class AnomalyModel:
         """
         return self._score(self._rows(X))
 
-    def is_anomaly(self, X: Any) -> NDArray[np.bool_]:
-        """Return whether each row's score is strictly above the threshold."""
-        return self.threshold.exceeds(self.anomaly_score(X))
+    def is_anomaly(self, X: Any, *, scores: Any = None) -> NDArray[np.bool_]:
+        """Return whether each row's score is strictly above its threshold, of shape (n,).
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d), or array of shape (n, *row_shape)
+        scores : array-like of shape (n,), optional
+            What `anomaly_score` gave for these rows, not to compute it again.
+        """
+        rows = self._rows(X)
+        if scores is None:
+            scores = self._score(rows)
+        elif np.shape(scores) != (len(rows),):
+            raise InvalidDataError(
+                f"scores must be one for each of the {len(rows)} rows; their shape is "
+                f"{np.shape(scores)}"
+            )
+        return self.threshold.exceeds(scores, self.threshold.limits(rows, self.features))
+
+    def detect(self, X: Any, false_discovery_rate: float = 0.1) -> NDArray[np.bool_]:
+        """Name the anomalies of a batch so that few of those named are normal rows.
+
+        `is_anomaly` bounds the share of normal rows that are flagged; where anomalies are rare,
+        most flags may still be false. This bounds the share of false flags among the flags, by
+        Benjamini and Hochberg's procedure on the conformal p-values: at most q on average. Which
+        rows are named depends on the whole batch, and the threshold plays no part.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n, d), or array of shape (n, *row_shape)
+        false_discovery_rate : float, default=0.1
+            q, between 0 and 1, both excluded.
+
+        Returns
+        -------
+        bool ndarray of shape (n,)
+
+        Raises
+        ------
+        InvalidParameterError
+            If no rows were held out for calibration, so that there are no valid p-values.
+
+        Warns
+        -----
+        CalibrationWarning
+            If none is named, and one row could not have been with so few calibration rows.
+        """
+        if len(self.calibration_scores) == 0:
+            raise InvalidParameterError(
+                "detect needs the scores of rows that were held out, and this fit held none out: "
+                "give it new normal rows with calibrate(X_normal, 'conformal')"
+            )
+        values = self.p_values(X)
+        named = benjamini_hochberg(values, false_discovery_rate)
+        if not named.any():
+            warn_if_too_few_to_discover(
+                len(self.calibration_scores), len(values), false_discovery_rate
+            )
+        return named
 
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return scikit-learn's labels: +1 for a normal row, -1 for an anomaly."""
@@ -149,7 +211,8 @@ class AnomalyModel:
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return threshold minus score, as scikit-learn has it: negative for anomalies."""
-        return self.threshold.value - self.anomaly_score(X)
+        rows = self._rows(X)
+        return self.threshold.limits(rows, self.features) - self._score(rows)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the negative score, as scikit-learn has it: the lower, the more anomalous."""
@@ -311,23 +374,37 @@ class AnomalyModel:
         Raises
         ------
         InvalidParameterError
-            For `Conformal` where no rows were held out: call `calibrate` with some.
+            For `Conformal` where no rows were held out, and for thresholds that need the rows
+            themselves or their labels (`ConformalByGroup`, `MaxFBeta`, ...), of which a model keeps
+            the scores alone: call `calibrate` with some.
         """
         fitted = fit_threshold(
             resolve(threshold), self.training_scores, self.calibration_scores, self.dtype
         )
         return replace(self, threshold=fitted)
 
-    def calibrate(self, X: Any, threshold: Threshold | str | None = None) -> AnomalyModel:
-        """Return the same model with its threshold fitted to new normal rows; nothing is trained.
+    def calibrate(
+        self, X: Any, threshold: Threshold | str | None = None, *, y: Any = None
+    ) -> AnomalyModel:
+        """Return the same model with its threshold fitted to new rows; nothing is trained.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n, d)
-            Normal rows that the network was not trained on. Their scores become the model's
-            calibration scores.
+            Rows that the network was not trained on, normal ones unless there are labels. The
+            scores of the normal ones become the model's calibration scores.
         threshold : Threshold or str, optional
             Another kind of threshold than the present one.
+        y : array-like of shape (n,), optional
+            Labels: 1 or True for an anomaly, 0 or False for a normal row. Thresholds such as
+            `MaxFBeta` are fitted to both, all others to the normal rows alone.
+
+        Raises
+        ------
+        InvalidDataError
+            If rows or labels cannot be used, or none is normal.
+        InvalidParameterError
+            If the threshold is not fitted to such rows, or needs labels.
         """
         description = self.threshold.threshold if threshold is None else resolve(threshold)
         if description.sample in ("training", "none"):
@@ -335,18 +412,36 @@ class AnomalyModel:
                 f"{description!r} is not fitted to calibration rows; name the threshold that is "
                 "to be: calibrate(X, thresholds.Conformal(0.05))"
             )
-        normal = self._rows(X)
-        scores = np.sort(self._score(normal))
-        precision: Any = self.dtype
-        fitted = description.fit(scores, precision=precision, sample="calibration")
-        rows = {**self.provenance.get("rows", {}), "calibration": len(scores)}
+        rows = self._rows(X)
+        scores, precision = self._score(rows), _precision(self.dtype)
+        if y is not None:
+            is_anomaly = read_labels(y, len(rows))
+            if is_anomaly.all():
+                raise InvalidDataError(
+                    f"all {len(rows)} labels are anomalies: a threshold needs normal rows"
+                )
+        if isinstance(description, LabelledThreshold):
+            if y is None:
+                raise InvalidParameterError(
+                    f"{description!r} needs the rows' labels: calibrate(X, threshold, y=labels), "
+                    "with 1 for anomalies and 0 for normal rows"
+                )
+            fitted = description.fit(scores, is_anomaly, precision=precision, sample="labelled")
+        if y is not None:
+            rows, scores = rows[~is_anomaly], scores[~is_anomaly]
+        if not isinstance(description, LabelledThreshold):
+            none = np.empty(0)
+            fitted = fit_threshold(
+                description, none, scores, self.dtype, rows=rows, features=self.features
+            )
+        counts = {**self.provenance.get("rows", {}), "calibration": len(scores)}
         return replace(
             self,
             threshold=fitted,
-            calibration_scores=scores,
-            provenance={**self.provenance, "rows": rows},
+            calibration_scores=np.sort(scores),
+            provenance={**self.provenance, "rows": counts},
             familiar=familiar_after_calibration(
-                self.familiar, self.autoencoder, self.scaler, self.loss, normal
+                self.familiar, self.autoencoder, self.scaler, self.loss, rows
             ),
         )
 
@@ -459,13 +554,55 @@ class AnomalyModel:
         return score_rows(self.autoencoder, self.scaler, self.loss, rows)
 
 
+def names_of_elements(architecture: Architecture) -> tuple[str, ...]:
+    """Return "feature 0" and so on for all elements of a row, in C order."""
+    shape = architecture.input_shape
+    axes: tuple[str, ...] = ("row", "column", "channel")
+    if len(shape) == 1:
+        axes = ("feature",)
+    elif len(shape) == 2 and architecture.has_channels:
+        axes = ("time", "channel")
+    return tuple(
+        ", ".join(f"{axis} {index}" for axis, index in zip(axes, place, strict=False))
+        for place in np.ndindex(shape)
+    )
+
+
+def check_threshold(threshold: Threshold, features: tuple[str, ...]) -> None:
+    """Raise before a training what `fit_threshold` would raise after it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the threshold needs labels, or a column that rows of these features do not have.
+    """
+    if isinstance(threshold, LabelledThreshold):
+        raise InvalidParameterError(
+            f"{threshold!r} needs labels, and a fit has none: fit with threshold='auto', then "
+            "calibrate(X, threshold, y=labels) with rows that were not trained on"
+        )
+    if isinstance(threshold, ConformalByGroup):
+        threshold.place(len(features), features)
+
+
 def fit_threshold(
     threshold: Threshold,
     training_scores: NDArray[np.float64],
     calibration_scores: NDArray[np.float64],
     dtype: str,
+    *,
+    rows: Float | None = None,
+    features: tuple[str, ...] = (),
 ) -> FittedThreshold:
-    """Fit a threshold on the sample that it wants; see `AnomalyModel.with_threshold`."""
+    """Fit a threshold on the sample that it wants; see `AnomalyModel.with_threshold`.
+
+    `rows` are those of the calibration scores, in their order; a model keeps none.
+    """
+    if isinstance(threshold, LabelledThreshold):
+        raise InvalidParameterError(
+            f"{threshold!r} needs rows with labels, and a model keeps none: "
+            "calibrate(X, threshold, y=labels)"
+        )
     if threshold.sample == "calibration" and len(calibration_scores) == 0:
         raise InvalidParameterError(
             f"{threshold!r} needs the scores of rows that were held out, and this fit held none "
@@ -476,5 +613,17 @@ def fit_threshold(
     name, scores = (
         ("calibration", calibration_scores) if held_out else ("training", training_scores)
     )
-    precision: Any = dtype
+    precision = _precision(dtype)
+    if isinstance(threshold, ConformalByGroup):
+        if rows is None:
+            raise InvalidParameterError(
+                f"{threshold!r} needs the rows themselves, and a model keeps their scores alone: "
+                "calibrate(X_normal, threshold)"
+            )
+        column = threshold.column(rows, features)
+        return threshold.fit(scores, column, precision=precision, sample=name)
     return threshold.fit(scores, precision=precision, sample=name)
+
+
+def _precision(dtype: str) -> Precision:
+    return "float64" if dtype == "float64" else "float32"

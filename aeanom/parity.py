@@ -210,7 +210,7 @@ def _compare(
     seconds = perf_counter() - started
     # A score that is no number would pass for a normal one.
     scores = np.where(np.isnan(scores), np.inf, scores)
-    flags, expected_flags = (model.threshold.exceeds(values) for values in (scores, expected))
+    flags, expected_flags = (model.is_anomaly(X, scores=values) for values in (scores, expected))
     return BackendParity(
         name,
         score_difference=score_difference(scores, expected),

@@ -83,6 +83,7 @@ def evaluate(
         is_anomaly,
         scores,
         loaded.threshold,
+        loaded.is_anomaly(read.rows, scores=scores),
         baselines=None if training is None else _score_baselines(loaded, training, read.rows),
     )
     if as_json:

@@ -136,8 +136,11 @@ def fit(
         str,
         typer.Option(
             metavar="METHOD",
-            help="auto and conformal keep rows out of training to promise a false-positive rate; "
-            "quantile:0.95, mean_std:3 and fixed:0.5 promise nothing.",
+            help="auto, conformal, false_positive_bound:0.05,0.1 (the rate, and in what share of "
+            "calibrations it may be exceeded) and conformal_by_group:COLUMN (the rate in each "
+            "group of rows) keep rows out of training to promise a false-positive rate. "
+            "quantile:0.95, mean_std:3, mad:3, iqr:1.5, pot:0.001 (peaks over threshold, with a "
+            "risk) and fixed:0.5 promise nothing. Those that need labels are fitted from Python.",
         ),
     ] = "auto",
     false_positive_rate: Annotated[
@@ -222,34 +225,55 @@ def fit(
 
 
 def parse_threshold(text: str) -> str | Threshold:
-    """Read "conformal", "quantile:0.99" and the like.
+    """Read "conformal", "quantile:0.99", "false_positive_bound:0.05,0.1" and the like.
+
+    Parameters
+    ----------
+    text : str
+        A method's name, and after a colon its parameters, with commas between them. "pot" is short
+        for "peaks_over_threshold", and the first parameter of "conformal_by_group" is a column.
 
     Raises
     ------
     typer.BadParameter
-        If it is no method, or the value is no number.
+        If it is no method, one that needs labels, or a parameter is no number.
     """
     from aeanom.errors import InvalidParameterError
-    from aeanom.thresholds import METHODS
+    from aeanom.thresholds import METHODS, LabelledThreshold
+
+    def refuse(message: str) -> typer.BadParameter:
+        return typer.BadParameter(message, param_hint="--threshold")
 
     kinds: dict[str, Any] = dict(METHODS)
-    name, colon, value = text.partition(":")
+    name, colon, values = text.partition(":")
     name = name.replace("-", "_")
-    if name not in kinds and text != "auto":
-        raise typer.BadParameter(
-            f"{name!r} is none of auto, {', '.join(METHODS)}", param_hint="--threshold"
+    name = {"pot": "peaks_over_threshold"}.get(name, name)
+    if text == "auto":
+        return text
+    if name not in kinds:
+        known = (key for key, kind in kinds.items() if not issubclass(kind, LabelledThreshold))
+        raise refuse(f"{name!r} is none of auto, {', '.join(known)}")
+    if issubclass(kinds[name], LabelledThreshold):
+        raise refuse(
+            f"{name!r} needs labelled rows, on which nothing is trained. Fit without it, then set "
+            "the threshold from Python: aeanom.load(FILE).calibrate(X, "
+            f"thresholds.{kinds[name].__name__}(), y=labels).save(FILE)"
         )
-    if not colon and name != "fixed":
+    parts = [part.strip() for part in values.split(",")] if colon else []
+    by_group = name == "conformal_by_group"
+    if not colon and name != "fixed" and not by_group:
         return name
+    if by_group and not any(parts[:1]):
+        raise refuse(f"{text!r} needs a column after the colon, such as {name}:site")
+    column: list[Any] = [parts.pop(0)] if by_group else []
     try:
-        return kinds[name](float(value))  # type: ignore[no-any-return]
+        return kinds[name](*column, *map(float, parts or ([] if by_group else [""])))  # type: ignore[no-any-return]
     except InvalidParameterError as error:
-        raise typer.BadParameter(str(error), param_hint="--threshold") from None
+        raise refuse(str(error)) from None
+    except TypeError:
+        raise refuse(f"{text!r} has more parameters than {name} takes") from None
     except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} needs a number after the colon, such as {name}:0.5",
-            param_hint="--threshold",
-        ) from None
+        raise refuse(f"{text!r} needs a number after the colon, such as {name}:0.5") from None
 
 
 def _parse_widths(text: str | None) -> tuple[int, ...] | None:

@@ -176,9 +176,18 @@ def show_promise(printer: Printer, e: Evaluation, threshold: FittedThreshold) ->
     printer.heading("False-positive rate (normal rows that were flagged)")
     promised = "nothing: this threshold makes no promise about new rows"
     if e.false_positive_rate_promised is not None:
-        promised = f"at most {percent(e.false_positive_rate_promised)}, on average"
-        if threshold.level is not None and threshold.level < e.false_positive_rate_promised:
-            promised += f" ({percent(threshold.level)} is expected)"
+        promised = f"at most {percent(e.false_positive_rate_promised)}"
+        confidence = threshold.promise.confidence if threshold.promise else None
+        if threshold.groups:
+            promised += " in each group, on average"
+        elif confidence is not None:
+            promised += f" in {percent(confidence)} of calibrations"
+        else:
+            promised += ", on average"
+        # What is expected of all rows together says little about a group.
+        level = None if threshold.groups else threshold.level
+        if level is not None and level < e.false_positive_rate_promised:
+            promised += f" ({percent(level)} is expected)"
     pairs = [("promised", promised)]
     if e.false_positive_rate_realised is not None:
         normal = e.true_negatives + e.false_positives

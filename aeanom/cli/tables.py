@@ -106,7 +106,7 @@ def score_columns(model: AnomalyModel, table: Table) -> dict[str, NDArray[Any]]:
     return {
         "anomaly_score": scores,
         "p_value": p_values(scores, held_out if len(held_out) else model.training_scores),
-        "is_anomaly": model.threshold.exceeds(scores),
+        "is_anomaly": model.is_anomaly(table.rows, scores=scores),
         "top_feature": np.array(model.features, dtype=object)[worst],
     }
 

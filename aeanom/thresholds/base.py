@@ -1,7 +1,8 @@
 """What every threshold is: a frozen description, and what comes of fitting it to scores.
 
 Imports NumPy, the standard library and `aeanom.errors`. To write a method, derive from
-`Threshold`, as `sample.Quantile` does in a few lines.
+`Threshold`, as `sample.Quantile` does in a few lines. Parameters, scores and labels are read by
+`reading`; a threshold that depends on the row is in `groups`.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ import dataclasses
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aeanom.errors import CalibrationWarning, InvalidDataError, InvalidParameterError
+from aeanom.thresholds.reading import Floats, check_names, read_count, read_parameter, read_scores
 
-__all__ = ["FittedThreshold", "Placement", "Precision", "Threshold"]
+__all__ = ["FittedThreshold", "Group", "Placement", "Precision", "Promise", "Threshold"]
 
-Floats = NDArray[np.float64]
 Precision = Literal["float32", "float64"]
 
 # How far apart two computations of one score may be, with room to spare: the hair by which a
@@ -34,13 +36,29 @@ class Placement(NamedTuple):
 
     `score` is the order statistic that it was put above and `rank` its rank from the largest, both
     None for a method that uses none. `level` is the level attained, where it is not simply the
-    share of the sample above the threshold.
+    share of the sample above the threshold. `figures` are those that the method's class names.
     """
 
     value: float
     score: float | None = None
     rank: int | None = None
     level: float | None = None
+    figures: Mapping[str, float] = MappingProxyType({})
+
+
+class Promise(NamedTuple):
+    """What a threshold promises about new normal rows.
+
+    Attributes
+    ----------
+    rate : float
+        The most of them that is flagged.
+    confidence : float or None
+        In what share of calibrations the rate holds; None where it holds on average over them.
+    """
+
+    rate: float
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +69,17 @@ class Threshold(ABC):
     ----------
     method : str
         The method's name in settings and files.
-    sample : {"calibration", "training", "any", "none"}
+    sample : {"calibration", "training", "any", "labelled", "none"}
         Which scores it wants: those of held-out rows and no others, those of the training rows
-        themselves, held-out ones where there are any and else training ones, or none at all.
+        themselves, held-out ones where there are any and else training ones, those of labelled
+        rows, or none at all.
+    figures : tuple of str
+        Names of what it keeps of a fit besides the fields that all have.
     """
 
     method: ClassVar[str]
-    sample: ClassVar[Literal["calibration", "training", "any", "none"]]
+    sample: ClassVar[Literal["calibration", "training", "any", "labelled", "none"]]
+    figures: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def _place(self, ordered: Floats, tolerance: float) -> Placement:
@@ -98,15 +120,23 @@ class Threshold(ABC):
         CalibrationWarning
             When the sample cannot carry what is asked of it: too few scores, or all equal.
         """
-        tolerance = _tolerance(precision)
+        tolerance = tolerance_of(precision)
+        ordered = np.sort(self._read(scores))
+        fitted = self._fitted(ordered, self._place(ordered, tolerance), sample)
+        if ordered[0] == ordered[-1]:
+            warn_of_constant_scores(ordered, sample)
+        return fitted
+
+    def _read(self, scores: ArrayLike | None) -> Floats:
+        """Return the scores as float64, or say which ones this method is fitted to."""
         if scores is None:
             raise InvalidDataError(
                 f"{self!r} is fitted to {_SAMPLE_NAMES[self.sample]}, and none were given"
             )
-        ordered = np.sort(read_scores(scores, "scores"))
-        value, score, rank, level = self._place(ordered, tolerance)
-        if ordered[0] == ordered[-1]:
-            _warn_of_constant_scores(ordered, sample)
+        return read_scores(scores, "scores")
+
+    def _fitted(self, ordered: Floats, placement: Placement, sample: str) -> FittedThreshold:
+        value, score, rank, level, figures = placement
         n_above = ordered.size - int(np.searchsorted(ordered, value, side="right"))
         return FittedThreshold(
             value=float(value),
@@ -116,19 +146,54 @@ class Threshold(ABC):
             n_ties=0 if score is None else int(np.count_nonzero(ordered == score)),
             rank=rank,
             level=n_above / ordered.size if level is None else level,
+            figures=dict(figures),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the method and its parameters as plain JSON values; see `threshold_from_dict`."""
         return {"method": self.method, **dataclasses.asdict(self)}
 
-    def _interval(self, fitted: FittedThreshold, confidence: float) -> tuple[float, float] | None:
-        """Return the interval of `FittedThreshold.interval`; None where nothing is promised."""
+    def _promise(self, fitted: FittedThreshold) -> Promise | None:
+        """Return what `FittedThreshold.promise` is; None where nothing is promised."""
         return None
+
+    def _interval(self, fitted: FittedThreshold, confidence: float) -> tuple[float, float] | None:
+        """Return the interval of `FittedThreshold.interval`; None where there is none."""
+        return None
+
+    def _limits(
+        self, fitted: FittedThreshold, rows: NDArray[Any], features: Sequence[str]
+    ) -> Floats:
+        """Return each row's threshold: the same for all, unless a method knows better."""
+        return np.full(len(rows), fitted.value)
 
     @abstractmethod
     def _describe(self, fitted: FittedThreshold) -> str:
         """Say in one sentence what the threshold is; the method's name is put before it."""
+
+
+class Group(NamedTuple):
+    """The threshold of the rows whose value in a column is in one interval.
+
+    Attributes
+    ----------
+    limit : float
+        Rows of the group with a larger score are anomalous.
+    n_scores : int
+        Scores of the sample that belong to the group.
+    rank : int or None
+        Which of them the limit was put just above, 1 for the largest; None where they are too few
+        and the limit is that of all rows.
+    low, high : float or None
+        The interval (low, high], or the single value where the two are equal; None where it has no
+        end.
+    """
+
+    limit: float
+    n_scores: int
+    rank: int | None
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -138,7 +203,7 @@ class FittedThreshold:
     Attributes
     ----------
     value : float
-        Rows with a larger score are anomalous.
+        Rows with a larger score are anomalous; where there are groups, those of none of them.
     threshold : Threshold
         The description that was fitted.
     sample : str
@@ -151,9 +216,13 @@ class FittedThreshold:
     rank : int or None
         That score's rank, 1 for the largest: k of the conformal rule.
     level : float or None
-        For `Conformal` the level attained, k / (n + 1): the false-positive rate on normal rows is
-        at most this in expectation. For the other methods the share of the sample that is above
-        the threshold; None for `Fixed`, which has no sample.
+        For `Conformal` and its relatives k / (n + 1): the false-positive rate on normal rows is at
+        most this in expectation. For the other methods the share of the sample that is above the
+        threshold; None for `Fixed`, which has no sample.
+    figures : mapping of str to float
+        What the method keeps of the fit besides, such as the shape of a tail, by name.
+    groups : tuple of Group
+        Thresholds by the value of a column, of `ConformalByGroup`.
     """
 
     value: float
@@ -163,14 +232,35 @@ class FittedThreshold:
     n_ties: int = 0
     rank: int | None = None
     level: float | None = None
+    figures: Mapping[str, float] = field(default_factory=dict, hash=False)
+    groups: tuple[Group, ...] = ()
 
-    def exceeds(self, scores: ArrayLike) -> NDArray[np.bool_]:
-        """Say which rows are anomalous: ``score > value``, strictly, in float64.
+    def limits(self, rows: ArrayLike, features: Sequence[str] = ()) -> Floats:
+        """Return the threshold of each row, of shape (n,): `value`, unless it has groups.
+
+        Parameters
+        ----------
+        rows : array_like of shape (n, ...)
+            In the units in which they are scored.
+        features : sequence of str, optional
+            Names of a row's elements, to find a column by name.
+
+        Raises
+        ------
+        InvalidParameterError
+            When the rows do not have the column that the groups are made by.
+        """
+        return self.threshold._limits(self, np.asarray(rows), features)
+
+    def exceeds(self, scores: ArrayLike, limits: ArrayLike | None = None) -> NDArray[np.bool_]:
+        """Say which rows are anomalous: ``score > threshold``, strictly, in float64.
 
         Parameters
         ----------
         scores : array_like of any shape
             An infinite score is anomalous.
+        limits : array_like of the same shape, optional
+            Each row's threshold, from `limits`; without it, `value` for all.
 
         Returns
         -------
@@ -180,19 +270,32 @@ class FittedThreshold:
         ------
         InvalidDataError
             When some scores are NaN, which would pass for normal.
+        InvalidParameterError
+            When the threshold has groups, and `limits` was left out.
         """
+        if limits is None and self.groups:
+            raise InvalidParameterError(
+                "this threshold depends on the row, and scores alone do not tell: use "
+                "exceeds(scores, limits(rows)), or a model's is_anomaly(X)"
+            )
         array = np.asarray(scores, dtype=np.float64)
         n_missing = int(np.count_nonzero(np.isnan(array)))
         if n_missing:
             raise InvalidDataError(f"{n_missing} of {array.size} scores are NaN")
-        return np.asarray(array > self.value, dtype=np.bool_)
+        limit = np.asarray(self.value if limits is None else limits, dtype=np.float64)
+        return np.asarray(array > limit, dtype=np.bool_)
+
+    @property
+    def promise(self) -> Promise | None:
+        """The false-positive rate that is promised for new normal rows; None if none is."""
+        return self.threshold._promise(self)
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float] | None:
         """Interval in which the realised false-positive rate on normal rows falls.
 
         The promise of `Conformal` is an average over calibrations. For the one at hand the rate
-        follows Beta(k, n + 1 − k) when scores have no ties (with ties it is lower still); this is
-        its central interval.
+        follows Beta(k, n + 1 − k) when scores have no ties (with ties it is lower still), and so it
+        does for `FalsePositiveBound`; this is its central interval.
 
         Parameters
         ----------
@@ -202,7 +305,7 @@ class FittedThreshold:
         Returns
         -------
         (low, high) : tuple of float, or None
-            None for the other methods, which promise nothing about new rows.
+            None for the other methods.
 
         Raises
         ------
@@ -226,8 +329,14 @@ class FittedThreshold:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values; `from_dict` reads it back exactly."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {**values, "threshold": self.threshold.to_dict()}
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        values |= {
+            "threshold": self.threshold.to_dict(),
+            "figures": dict(self.figures),
+            "groups": [list(group) for group in self.groups],
+        }
+        # Left out where a method has none, so that an earlier version reads the others.
+        return {key: value for key, value in values.items() if value or key not in _LATER}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FittedThreshold:
@@ -250,84 +359,29 @@ class FittedThreshold:
         # The table of methods knows every method, and each method knows this module.
         from aeanom.thresholds.settings import threshold_from_dict
 
-        check_names("a fitted threshold", values, {field.name for field in dataclasses.fields(cls)})
-        level = values["level"]
-        n_scores = _count("n_scores", values["n_scores"], math.inf)
+        if isinstance(values, Mapping):
+            values = {**_LATER, **values}
+        check_names("a fitted threshold", values, {entry.name for entry in dataclasses.fields(cls)})
+        threshold = threshold_from_dict(values["threshold"])
+        level, figures, groups = values["level"], values["figures"], values["groups"]
+        n_scores = read_count("n_scores", values["n_scores"], math.inf)
         if not isinstance(values["sample"], str):
             raise InvalidParameterError(f"sample must be a name; got {values['sample']!r}")
+        check_names(f"the figures of a {threshold.method} threshold", figures, {*threshold.figures})
+        if not isinstance(groups, list | tuple):
+            raise InvalidParameterError(f"groups must be a list; got {groups!r}")
         return cls(
-            value=read_parameter("value", values["value"], "a finite number", lambda _: True),
-            threshold=threshold_from_dict(values["threshold"]),
+            value=_finite("value", values["value"]),
+            threshold=threshold,
             sample=values["sample"],
             n_scores=n_scores,
-            n_ties=_count("n_ties", values["n_ties"], n_scores),
-            rank=None if values["rank"] is None else _count("rank", values["rank"], n_scores, 1),
+            n_ties=read_count("n_ties", values["n_ties"], n_scores),
+            rank=_read_rank("rank", values["rank"], n_scores),
             level=None
             if level is None
             else read_parameter("level", level, "from 0 to 1", lambda x: 0 <= x <= 1),
-        )
-
-
-def read_parameter(
-    name: str, value: object, allowed: str, is_allowed: Callable[[float], bool]
-) -> float:
-    """Return `value` as a float, or raise `InvalidParameterError` that names it and its range.
-
-    Parameters
-    ----------
-    name : str
-        The parameter's name, for the message.
-    value : object
-        What was given; a Python or NumPy number, not a bool.
-    allowed : str
-        The range in words.
-    is_allowed : callable of float returning bool
-        The range. NaN and infinity are never allowed.
-    """
-    number = math.nan
-    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
-        # Through text, so that np.float32(0.05) is the 0.05 that was meant.
-        number = float(str(value)) if isinstance(value, np.floating) else float(value)
-    if not (math.isfinite(number) and is_allowed(number)):
-        raise InvalidParameterError(f"{name} must be {allowed}; got {value!r}")
-    return number
-
-
-def read_scores(scores: ArrayLike, name: str) -> Floats:
-    """Return a sample of scores as float64 of shape (n,), or raise `InvalidDataError`."""
-    try:
-        array = np.asarray(scores)
-    except ValueError as error:  # ragged lists
-        raise InvalidDataError(f"{name} are not an array: {error}") from error
-    if array.ndim != 1:
-        raise InvalidDataError(f"{name} must be one-dimensional; their shape is {array.shape}")
-    if array.size == 0:
-        raise InvalidDataError(f"{name} are empty: a threshold needs at least one score")
-    if array.dtype.kind not in "biuf":
-        raise InvalidDataError(f"{name} have dtype {array.dtype}; they must be numbers")
-    values = np.asarray(array, dtype=np.float64)
-    finite = np.isfinite(values)
-    if not finite.all():
-        raise InvalidDataError(
-            f"{int(np.count_nonzero(~finite))} of {values.size} {name} are NaN or infinite, the "
-            f"first at row {int(np.argmin(finite))}"
-        )
-    return values
-
-
-def check_names(what: str, values: object, names: set[str]) -> None:
-    """Raise `InvalidParameterError` unless `values` is a mapping with exactly these names."""
-    if not isinstance(values, Mapping):
-        raise InvalidParameterError(f"{what} must be a mapping; got {type(values).__name__}")
-    missing, unknown = sorted(names - values.keys()), sorted(map(str, values.keys() - names))
-    if missing or unknown:
-        raise InvalidParameterError(
-            f"{what} has "
-            + " and ".join(
-                f"{kind} entries {', '.join(map(repr, found))}"
-                for kind, found in (("missing", missing), ("unknown", unknown))
-                if found
-            )
+            figures={name: _finite(name, figures[name]) for name in threshold.figures},
+            groups=tuple(_read_group(group) for group in groups),
         )
 
 
@@ -355,11 +409,16 @@ _SAMPLE_NAMES = {
     "calibration": "the scores of rows that were held out of training",
     "training": "the scores of the training rows",
     "any": "scores",
+    "labelled": "the scores of labelled rows",
     "none": "nothing",
 }
 
+# What fitted thresholds did not have at first, and what it is where they do not.
+_LATER: Mapping[str, Any] = MappingProxyType({"figures": {}, "groups": ()})
 
-def _tolerance(precision: str) -> float:
+
+def tolerance_of(precision: str) -> float:
+    """Return the hair's width, relative to a score, for scores computed in this precision."""
     if precision not in _TOLERANCES:
         raise InvalidParameterError(
             f"precision must be 'float32' or 'float64', in which the scores were computed; got "
@@ -368,16 +427,32 @@ def _tolerance(precision: str) -> float:
     return _TOLERANCES[precision]
 
 
-def _count(name: str, value: object, most: float, least: int = 0) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        upper = "" if math.isinf(most) else f" and at most {most}"
+def _finite(name: str, value: object) -> float:
+    return read_parameter(name, value, "a finite number", lambda _: True)
+
+
+def _read_rank(name: str, value: object, most: int) -> int | None:
+    return None if value is None else read_count(name, value, most, 1)
+
+
+def _read_group(values: Any) -> Group:
+    if not isinstance(values, list | tuple) or len(values) != len(Group._fields):
         raise InvalidParameterError(
-            f"{name} must be a whole number of at least {least}{upper}; got {value!r}"
+            f"a group must be a list of {', '.join(Group._fields)}; got {values!r}"
         )
-    return value
+    limit, n_scores, rank, low, high = values
+    n_scores = read_count("n_scores of a group", n_scores, math.inf)
+    return Group(
+        limit=_finite("limit of a group", limit),
+        n_scores=n_scores,
+        rank=_read_rank("rank in a group", rank, n_scores),
+        low=None if low is None else _finite("low end of a group", low),
+        high=None if high is None else _finite("high end of a group", high),
+    )
 
 
-def _warn_of_constant_scores(ordered: Floats, sample: str) -> None:
+def warn_of_constant_scores(ordered: Floats, sample: str) -> None:
+    """Warn the caller's caller that all scores are equal, so that none of them is flagged."""
     kind = "" if sample == "scores" else f"{sample} "
     if ordered.size == 1:
         found = f"there is a single {kind}score, {float(ordered[0]):.6g}"

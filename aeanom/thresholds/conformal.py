@@ -15,16 +15,15 @@ from numpy.typing import ArrayLike
 from aeanom.errors import CalibrationWarning, InvalidDataError, MissingDependencyError
 from aeanom.thresholds.base import (
     FittedThreshold,
-    Floats,
     Placement,
+    Promise,
     Threshold,
     name_scores,
     ordinal,
     percent,
-    read_parameter,
-    read_scores,
 )
 from aeanom.thresholds.placement import above, count_for_one, floor_of_share
+from aeanom.thresholds.reading import Floats, read_parameter, read_scores
 
 __all__ = ["Conformal", "p_values"]
 
@@ -85,18 +84,12 @@ class Conformal(Threshold):
         score = float(ordered[n - rank])
         return Placement(above(ordered, score, tolerance), score, rank, rank / (n + 1))
 
+    def _promise(self, fitted: FittedThreshold) -> Promise:
+        # With too few calibration rows the level attained is more than what was asked for.
+        return Promise(max(self.false_positive_rate, fitted.level or 0.0))
+
     def _interval(self, fitted: FittedThreshold, confidence: float) -> tuple[float, float] | None:
-        if fitted.rank is None:
-            return None
-        try:
-            from scipy.special import betaincinv
-        except ImportError as error:
-            raise MissingDependencyError(
-                "the interval of a conformal threshold needs SciPy: pip install scipy"
-            ) from error
-        shape = (fitted.rank, fitted.n_scores + 1 - fitted.rank)
-        tail = (1 - confidence) / 2
-        return float(betaincinv(*shape, tail)), float(betaincinv(*shape, 1 - tail))
+        return beta_interval(fitted, confidence)
 
     def _describe(self, fitted: FittedThreshold) -> str:
         rate = self.false_positive_rate if fitted.level is None else fitted.level
@@ -120,6 +113,21 @@ class Conformal(Threshold):
             f"{sentence}; with that many the realised rate lies between {low} and {high} in 95 % "
             "of calibrations"
         )
+
+
+def beta_interval(fitted: FittedThreshold, confidence: float) -> tuple[float, float] | None:
+    """Return the central interval of the rate above the k-th largest of n: Beta(k, n + 1 − k)."""
+    if fitted.rank is None:
+        return None
+    try:
+        from scipy.special import betaincinv
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the interval of a {fitted.threshold.method} threshold needs SciPy: pip install scipy"
+        ) from error
+    shape = (fitted.rank, fitted.n_scores + 1 - fitted.rank)
+    tail = (1 - confidence) / 2
+    return float(betaincinv(*shape, tail)), float(betaincinv(*shape, 1 - tail))
 
 
 def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> Floats:

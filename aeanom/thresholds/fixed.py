@@ -9,12 +9,11 @@ from numpy.typing import ArrayLike
 
 from aeanom.thresholds.base import (
     FittedThreshold,
-    Floats,
     Placement,
     Precision,
     Threshold,
-    read_parameter,
 )
+from aeanom.thresholds.reading import Floats, read_parameter
 
 __all__ = ["Fixed"]
 

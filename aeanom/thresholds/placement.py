@@ -2,8 +2,7 @@
 
 A threshold that is exactly some row's score flips that row's flag with every rounding: another
 batch size, another backend, another processor. So a threshold is put a hair above a score, and
-never as far as the next one. Imports NumPy only; the methods that call this are in `conformal` and
-`sample`.
+never as far as the next one. Imports NumPy and `aeanom.errors`; the methods call this.
 """
 
 from __future__ import annotations
@@ -14,13 +13,18 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from aeanom.errors import InvalidDataError
+
 __all__ = [
     "above",
+    "below_all",
     "ceil_of_share",
     "clear_of_scores",
     "count_for_one",
     "floor_of_share",
     "round_share",
+    "scaled",
+    "unscaled",
 ]
 
 Floats = NDArray[np.float64]
@@ -90,6 +94,39 @@ def clear_of_scores(ordered: Floats, value: float, tolerance: float) -> float:
     reach = value + tolerance * (abs(value) or _largest_size(ordered))
     rank = max(int(np.searchsorted(ordered, reach, side="right")), 1)
     return max(value, above(ordered, float(ordered[rank - 1]), tolerance))
+
+
+def below_all(ordered: Floats, tolerance: float) -> float:
+    """Put a threshold a hair below the smallest score, so that every row is above it."""
+    score = float(ordered[0])
+    hair = tolerance * (abs(score) or _largest_size(ordered))
+    return max(min(score - hair, math.nextafter(score, -math.inf)), -_LARGEST)
+
+
+def scaled(ordered: Floats) -> tuple[Floats, int]:
+    """Bring scores to the size of 1 by a power of two: (scores / 2^exponent, exponent).
+
+    It changes no digit, and squares of very large or small scores neither overflow nor vanish.
+    """
+    exponent = math.frexp(max(abs(float(ordered[0])), abs(float(ordered[-1]))))[1]
+    return np.ldexp(ordered, -exponent), exponent
+
+
+def unscaled(value: float, exponent: int, what: str, ordered: Floats) -> float:
+    """Bring a value back from `scaled`, or raise `InvalidDataError` if it is no float64 any more.
+
+    `what` names the value in the message.
+    """
+    try:
+        result = math.ldexp(value, exponent)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise InvalidDataError(
+            f"{what} of {ordered.size} scores is too large for float64; the largest score is "
+            f"{float(ordered[-1]):.6g}"
+        )
+    return result
 
 
 def floor_of_share(share: float, count: int) -> int:

@@ -1,30 +1,33 @@
 """Thresholds that describe the sample they are fitted to, and promise nothing about new rows.
 
 Imports NumPy, the standard library and `aeanom.errors`. For a promise about new rows see
-`conformal`.
+`conformal`; `robust` has those that a few anomalies in the sample hardly move.
 """
 
 from __future__ import annotations
 
-import math
 import warnings
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-import numpy as np
-
-from aeanom.errors import CalibrationWarning, InvalidDataError
+from aeanom.errors import CalibrationWarning
 from aeanom.thresholds.base import (
     FittedThreshold,
-    Floats,
     Placement,
     Threshold,
     name_scores,
     ordinal,
     percent,
-    read_parameter,
 )
-from aeanom.thresholds.placement import above, ceil_of_share, clear_of_scores, round_share
+from aeanom.thresholds.placement import (
+    above,
+    ceil_of_share,
+    clear_of_scores,
+    round_share,
+    scaled,
+    unscaled,
+)
+from aeanom.thresholds.reading import Floats, read_parameter
 
 __all__ = ["Contamination", "MeanStd", "Quantile"]
 
@@ -139,17 +142,13 @@ class MeanStd(Threshold):
         object.__setattr__(self, "deviations", deviations)
 
     def _place(self, ordered: Floats, tolerance: float) -> Placement:
-        # Brought to the size of 1 by a power of two, which changes no digit, so that the squares of
-        # very large or small scores neither overflow nor vanish.
-        exponent = math.frexp(max(abs(float(ordered[0])), abs(float(ordered[-1]))))[1]
-        scaled = np.ldexp(ordered, -exponent)
-        try:
-            value = math.ldexp(float(scaled.mean() + self.deviations * scaled.std()), exponent)
-        except OverflowError:
-            raise InvalidDataError(
-                f"mean + {self.deviations:.6g} standard deviations of {ordered.size} scores is too "
-                f"large for float64; the largest score is {float(ordered[-1]):.6g}"
-            ) from None
+        scores, exponent = scaled(ordered)
+        value = unscaled(
+            float(scores.mean() + self.deviations * scores.std()),
+            exponent,
+            f"mean + {self.deviations:.6g} standard deviations",
+            ordered,
+        )
         return Placement(clear_of_scores(ordered, value, tolerance))
 
     def _describe(self, fitted: FittedThreshold) -> str:

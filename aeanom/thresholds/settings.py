@@ -11,9 +11,22 @@ from types import MappingProxyType
 from typing import Any
 
 from aeanom.errors import InvalidParameterError
-from aeanom.thresholds.base import Threshold, check_names
+from aeanom.thresholds.base import Threshold
+from aeanom.thresholds.bound import FalsePositiveBound
 from aeanom.thresholds.conformal import Conformal
 from aeanom.thresholds.fixed import Fixed
+from aeanom.thresholds.groups import ConformalByGroup
+from aeanom.thresholds.labelled import (
+    Cost,
+    MaxFBeta,
+    MaxMCC,
+    TargetPrecision,
+    TargetRecall,
+    Youden,
+)
+from aeanom.thresholds.peaks import PeaksOverThreshold
+from aeanom.thresholds.reading import check_names
+from aeanom.thresholds.robust import IQR, MAD
 from aeanom.thresholds.sample import Contamination, MeanStd, Quantile
 
 __all__ = ["METHODS", "resolve", "threshold_from_dict"]
@@ -21,7 +34,35 @@ __all__ = ["METHODS", "resolve", "threshold_from_dict"]
 DEFAULT_RATE = 0.05
 
 METHODS: Mapping[str, type[Threshold]] = MappingProxyType(
-    {kind.method: kind for kind in (Conformal, Quantile, Contamination, MeanStd, Fixed)}
+    {
+        kind.method: kind
+        for kind in (
+            Conformal,
+            ConformalByGroup,
+            FalsePositiveBound,
+            Quantile,
+            Contamination,
+            MeanStd,
+            MAD,
+            IQR,
+            PeaksOverThreshold,
+            Fixed,
+            MaxFBeta,
+            MaxMCC,
+            Youden,
+            TargetRecall,
+            TargetPrecision,
+            Cost,
+        )
+    }
+)
+
+# Methods that nothing can be fitted by without being told more, and how to tell it.
+_NEEDS_MORE: Mapping[str, str] = MappingProxyType(
+    {
+        "fixed": "a value: pass thresholds.Fixed(0.5), for example",
+        "conformal_by_group": "a column: pass thresholds.ConformalByGroup('site'), for example",
+    }
 )
 
 
@@ -71,10 +112,8 @@ def resolve(
         )
     if isinstance(threshold, Threshold):
         return threshold
-    if threshold == "fixed":
-        raise InvalidParameterError(
-            "threshold='fixed' needs a value: pass thresholds.Fixed(0.5), for example"
-        )
+    if isinstance(threshold, str) and threshold in _NEEDS_MORE:
+        raise InvalidParameterError(f"threshold={threshold!r} needs {_NEEDS_MORE[threshold]}")
     if isinstance(threshold, str) and threshold in METHODS:
         return METHODS[threshold]()
     if isinstance(threshold, (int, float)) and not isinstance(threshold, bool):

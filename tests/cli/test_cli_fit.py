@@ -7,6 +7,7 @@ import pytest
 
 import aeanom
 from aeanom import thresholds
+from aeanom.cli.fit import parse_threshold
 
 
 def test_only_normal_rows_train_when_there_are_labels(run, train_csv, tmp_path):
@@ -125,6 +126,12 @@ def test_a_folder_that_does_not_exist_is_told_before_training(run, train_csv):
         ("--threshold", "quantile:nine"),
         ("--threshold", "quantile:9"),
         ("--threshold", "fixed"),
+        ("--threshold", "mad:3,1"),
+        ("--threshold", "quantile:0.9,0.8"),
+        ("--threshold", "pot:0.5"),
+        ("--threshold", "conformal_by_group"),
+        ("--threshold", "conformal_by_group:"),
+        ("--threshold", "conformal_by_group:a,b"),
         ("--hidden", "64;32"),
         ("--hidden", "0"),
         ("--normal", "0"),
@@ -136,6 +143,69 @@ def test_a_wrong_option_is_a_usage_error(run, train_csv, arguments):
     result = run("fit", train_csv, "--ignore", "id,y", "-o", "m.aeanom", *arguments)
     assert result.exit_code == 2
     assert arguments[0] in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("auto", "auto"),
+        ("conformal", "conformal"),
+        ("conformal:0.01", thresholds.Conformal(0.01)),
+        ("false_positive_bound:0.05,0.1", thresholds.FalsePositiveBound(0.05, 0.1)),
+        ("false-positive-bound: 0.01, 0.2", thresholds.FalsePositiveBound(0.01, 0.2)),
+        ("mad:3", thresholds.MAD(3)),
+        ("iqr", "iqr"),
+        ("iqr:1.5", thresholds.IQR(1.5)),
+        ("pot:1e-3", thresholds.PeaksOverThreshold(0.001)),
+        ("peaks_over_threshold:0.001,0.95", thresholds.PeaksOverThreshold(0.001, 0.95)),
+        ("pot", "peaks_over_threshold"),
+        ("fixed:-0.5", thresholds.Fixed(-0.5)),
+        ("conformal_by_group:site", thresholds.ConformalByGroup("site")),
+        ("conformal_by_group:site,0.01", thresholds.ConformalByGroup("site", 0.01)),
+    ],
+)
+def test_thresholds_are_read_from_their_names_and_numbers(text, expected):
+    assert parse_threshold(text) == expected
+
+
+@pytest.mark.parametrize("text", ["youden", "max_f_beta:2", "target-recall:0.9"])
+def test_a_threshold_that_needs_labels_says_where_to_give_them(run, train_csv, text):
+    result = run("fit", train_csv, "--ignore", "id,y", "-o", "m.aeanom", "--threshold", text)
+    assert result.exit_code == 2
+    printed = " ".join(result.stderr.replace("│", " ").split())
+    assert "needs labelled rows" in printed
+    assert "y=labels" in printed
+
+
+def test_a_threshold_by_group_goes_through_fit_score_and_evaluate(run, tmp_path):
+    rng = np.random.default_rng(0)
+    site = np.arange(600) % 2
+    a, b = rng.normal(size=(2, 600)) * (1 + 4 * site)
+    y = (np.arange(600) % 50 == 0).astype(int)
+    lines = [f"{s},{u:.6f},{v:.6f},{k}" for s, u, v, k in zip(site, a, b, y, strict=True)]
+    (tmp_path / "t.csv").write_text("site,a,b,y\n" + "\n".join(lines))
+    arguments = ("--label", "y", "--epochs", 3, "--threshold", "conformal_by_group:site,0.1")
+    result = run("fit", "t.csv", "-o", "m.aeanom", *arguments)
+    assert result.exit_code == 0, result.stderr
+    model = aeanom.load(tmp_path / "m.aeanom")
+    quiet, noisy = (group.limit for group in model.threshold.groups)
+    assert noisy > quiet
+    assert run("score", "m.aeanom", "t.csv", "-o", "s.csv").exit_code == 0
+    scored = np.genfromtxt(tmp_path / "s.csv", delimiter=",", names=True, dtype=None, encoding=None)
+    limits = np.where(scored["site"] == 1, noisy, quiet)
+    flags = np.char.lower(scored["is_anomaly"].astype(str)) == "true"
+    np.testing.assert_array_equal(flags, scored["anomaly_score"] > limits)
+    shown = run("evaluate", "m.aeanom", "t.csv", "--label", "y")
+    assert "at most 10 % in each group, on average" in " ".join(shown.stdout.split())
+    values = json.loads(run("evaluate", "m.aeanom", "t.csv", "--label", "y", "--json").stdout)
+    assert values["false_positives"] + values["true_positives"] == flags.sum()
+
+
+def test_a_bound_is_shown_with_its_confidence(run, train_csv, tmp_path):
+    arguments = ("--label", "y", "--ignore", "id", "--threshold", "false_positive_bound:0.1,0.2")
+    assert run("fit", train_csv, "-o", "m.aeanom", "--epochs", 3, *arguments).exit_code == 0
+    shown = run("evaluate", "m.aeanom", train_csv, "--label", "y")
+    assert "at most 10 % in 80 % of calibrations" in " ".join(shown.stdout.split())
 
 
 def test_a_failed_fit_leaves_the_old_model_as_it_was(run, train_csv, model_file):

@@ -1,0 +1,205 @@
+"""`StreamingPeaks`: peaks over threshold for scores that keep coming, learning from each.
+
+Imports NumPy, the standard library and `aeanom.errors`. Made by `PeaksOverThreshold.stream`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aeanom.errors import InvalidDataError, InvalidParameterError
+from aeanom.thresholds.base import FittedThreshold, Precision, tolerance_of
+from aeanom.thresholds.peaks import PeaksOverThreshold, tail_limit
+from aeanom.thresholds.placement import clear_of_scores
+from aeanom.thresholds.reading import check_names, read_count, read_parameter, read_scores
+from aeanom.thresholds.tail import fit_tail
+
+__all__ = ["StreamingPeaks"]
+
+# The newest excesses that the tail is estimated from, and all that the state grows to.
+_MOST_EXCESSES = 1000
+
+
+class StreamingPeaks:
+    """A peaks-over-threshold limit that follows new normal scores: the SPOT algorithm.
+
+    Each new score that is above the present threshold is flagged and not learned from. One between
+    the initial threshold and the present one is a new excess: the tail is estimated again, from the
+    newest 1,000 excesses, and the threshold moves. Any lower one is only counted. The initial
+    threshold stays what it was, so that this follows a tail that becomes known better, and not a
+    process that drifts away: for that, begin again with `PeaksOverThreshold.stream` on recent
+    scores.
+
+    Parameters
+    ----------
+    threshold : PeaksOverThreshold
+    scores : array_like of shape (n,)
+        Finite scores of normal rows, as many as for `PeaksOverThreshold.fit`, with the same
+        warnings.
+    precision : {"float32", "float64"}, default="float64"
+        In what precision scores are computed.
+
+    Attributes
+    ----------
+    threshold : PeaksOverThreshold
+    value : float
+        The present threshold.
+    n_scores : int
+        Scores learned from so far, those at the beginning included; flagged ones are not.
+    n_excesses : int
+        How many of them were above the initial threshold.
+
+    References
+    ----------
+    Siffer, Fouque, Termier and Largouet, "Anomaly detection in streams with extreme value theory",
+    KDD (2017), algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aeanom import thresholds
+    >>> scores = np.random.default_rng(0).exponential(size=1000)
+    >>> stream = thresholds.PeaksOverThreshold(risk=1e-4).stream(scores)
+    >>> stream.update([0.5, 40.0]).tolist()
+    [False, True]
+    """
+
+    def __init__(
+        self,
+        threshold: PeaksOverThreshold,
+        scores: ArrayLike,
+        *,
+        precision: Precision = "float64",
+    ) -> None:
+        fitted = threshold.fit(scores, precision=precision)
+        values = read_scores(scores, "scores")
+        initial = fitted.figures["initial"]
+        excesses = values[values > initial]
+        self.threshold = threshold
+        self.value = fitted.value
+        self.n_scores = values.size
+        self.n_excesses = int(excesses.size)
+        self._precision = precision
+        self._initial = initial
+        self._peaks = deque(excesses.tolist(), maxlen=_MOST_EXCESSES)
+        self._figures = dict(fitted.figures)
+
+    def update(self, scores: ArrayLike) -> NDArray[np.bool_]:
+        """Flag new scores, in order, and learn from those that are not flagged.
+
+        Parameters
+        ----------
+        scores : array_like of shape (m,)
+            An infinite one is flagged; none at all changes nothing.
+
+        Returns
+        -------
+        ndarray of bool, shape (m,)
+            Whether each was above the threshold as it stood when the score's turn came.
+
+        Raises
+        ------
+        InvalidDataError
+            When some scores are NaN, or they are not one-dimensional; nothing is learned then.
+        """
+        values = np.asarray(scores, dtype=np.float64)
+        if values.ndim != 1:
+            raise InvalidDataError(f"scores must be one-dimensional; their shape is {values.shape}")
+        n_missing = int(np.count_nonzero(np.isnan(values)))
+        if n_missing:
+            raise InvalidDataError(f"{n_missing} of {values.size} scores are NaN")
+        flags = np.zeros(values.size, dtype=np.bool_)
+        counted = 0
+        for index in np.flatnonzero(values > self._initial).tolist():
+            self.n_scores += index - counted
+            counted = index + 1
+            score = float(values[index])
+            if score > self.value:
+                flags[index] = True
+                continue
+            self.n_scores += 1
+            self.n_excesses += 1
+            self._peaks.append(score)
+            self._move()
+        self.n_scores += values.size - counted
+        return flags
+
+    def fitted(self) -> FittedThreshold:
+        """Return the threshold as it stands, to describe it or to use it elsewhere."""
+        return FittedThreshold(
+            value=self.value,
+            threshold=self.threshold,
+            sample="streamed",
+            n_scores=self.n_scores,
+            figures=dict(self._figures),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole state as plain JSON values; `from_dict` goes on where this stops."""
+        return {
+            "fitted": self.fitted().to_dict(),
+            "precision": self._precision,
+            "n_excesses": self.n_excesses,
+            "peaks": list(self._peaks),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild a stream from `to_dict`'s result.
+
+        Raises
+        ------
+        InvalidParameterError
+            When something is missing, unknown, of the wrong type or out of range.
+        """
+        check_names("a stream", values, {"fitted", "precision", "n_excesses", "peaks"})
+        fitted = FittedThreshold.from_dict(values["fitted"])
+        if not isinstance(fitted.threshold, PeaksOverThreshold):
+            raise InvalidParameterError(
+                f"a stream is one of peaks over threshold; got {fitted.threshold!r}"
+            )
+        tolerance_of(values["precision"])
+        if not isinstance(values["peaks"], list):
+            raise InvalidParameterError(f"peaks must be a list; got {values['peaks']!r}")
+        initial = fitted.figures["initial"]
+        peaks = [
+            read_parameter("each of peaks", peak, f"above {initial!r}", lambda x: x > initial)
+            for peak in values["peaks"]
+        ]
+        stream = cls.__new__(cls)
+        stream.threshold = fitted.threshold
+        stream.value = fitted.value
+        stream.n_scores = fitted.n_scores
+        stream.n_excesses = read_count("n_excesses", values["n_excesses"], fitted.n_scores)
+        stream._precision = values["precision"]
+        stream._initial = initial
+        stream._peaks = deque(peaks, maxlen=_MOST_EXCESSES)
+        stream._figures = dict(fitted.figures)
+        return stream
+
+    def __repr__(self) -> str:
+        return (
+            f"<StreamingPeaks: {self.threshold!r}, value {self.value:.6g}, {self.n_excesses} "
+            f"excesses of {self.n_scores} scores>"
+        )
+
+    def _move(self) -> None:
+        peaks = np.sort(np.array(self._peaks))
+        tail = fit_tail(peaks - self._initial)
+        limit = self._initial + tail_limit(
+            tail, self.threshold.risk, self.n_scores, self.n_excesses
+        )
+        # Nothing is flagged by a tail so heavy that its limit is no float64.
+        limit = min(limit, float(np.finfo(np.float64).max))
+        tolerance = tolerance_of(self._precision)
+        self.value = clear_of_scores(peaks, max(limit, self._initial), tolerance)
+        self._figures |= {
+            "excesses": float(self.n_excesses),
+            "shape": tail.shape,
+            "scale": tail.scale,
+        }
