@@ -1,4 +1,4 @@
-"""A whole fit on one figure, from the panels of `panels.py`. It imports NumPy."""
+"""A whole fit on one figure, from the panels of `training.py` and `scores.py`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 
 from aeanom.core.history import History
 from aeanom.plots.figures import new_figure
-from aeanom.plots.panels import error_histogram, error_scatter, loss_curve
+from aeanom.plots.scores import error_histogram, error_scatter
+from aeanom.plots.training import loss_curve
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,5 +59,5 @@ def overview(
     label, value = next(iter(thresholds.items()))
     error_scatter(scores, is_anomaly, value, label=label, names=names, axes=right)
     if title:
-        figure.suptitle(title, fontsize=13)
+        figure.suptitle(title, fontsize=13, parse_math=False)
     return figure
