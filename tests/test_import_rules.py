@@ -41,11 +41,12 @@ MAY_IMPORT = {
     "testing": {"errors", "architectures", "core", "metrics", "parity", "reproduce"},
     "health": {"errors", "architectures", "core"},
     "assessment.py": {"errors", "core", "explain", "health"},
+    "calibration.py": {"errors", "core", "thresholds"},
     "model.py": {
-        "errors", "architectures", "core", "thresholds", "storage", "explain", "parity",
-        "assessment",
+        "errors", "architectures", "core", "thresholds", "explain", "parity", "assessment",
+        "calibration", "model_files",
     },
-    "loading.py": {
+    "model_files.py": {
         "errors", "architectures", "core", "thresholds", "storage", "explain", "model",
     },
 }
@@ -64,8 +65,9 @@ LAZY = {
     "evaluation.py": set(),
     "baselines.py": {"sklearn"},
     "parity.py": set(),
+    "calibration.py": set(),
     "model.py": set(),
-    "loading.py": set(),
+    "model_files.py": set(),
 }
 WITHOUT_NUMPY = {"errors.py", "architectures"}
 
