@@ -11,9 +11,10 @@ import pytest
 import aeanom
 from aeanom import errors
 
-PACKAGES = ["aeanom", "aeanom.architectures", "aeanom.core", "aeanom.data", "aeanom.errors",
-            "aeanom.explain", "aeanom.metrics", "aeanom.parity", "aeanom.plots",
-            "aeanom.storage", "aeanom.testing", "aeanom.thresholds"]  # fmt: skip
+PACKAGES = ["aeanom", "aeanom.architectures", "aeanom.baselines", "aeanom.core", "aeanom.data",
+            "aeanom.errors", "aeanom.evaluation", "aeanom.explain", "aeanom.metrics",
+            "aeanom.parity", "aeanom.plots", "aeanom.storage", "aeanom.testing",
+            "aeanom.thresholds"]  # fmt: skip
 
 
 def exported(package):

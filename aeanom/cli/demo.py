@@ -49,7 +49,8 @@ def demo(
 ) -> None:
     """Train, calibrate, score and explain on real data, in seconds."""
     from aeanom import AnomalyDetector, data
-    from aeanom.cli.report import Evaluation, show_evaluation, show_oddest, training_facts
+    from aeanom.cli.report import show_evaluation, show_oddest, training_facts
+    from aeanom.evaluation import Evaluation
 
     table = data.breast_cancer() if dataset is Dataset.BREAST_CANCER else data.digits()
     training, test = data.train_test_split_normal(table.rows, table.is_anomaly, TEST_FRACTION, seed)

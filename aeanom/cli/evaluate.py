@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,12 +16,19 @@ from aeanom.cli.options import (
     examples,
     split_names,
 )
-from aeanom.cli.output import Printer, print_json
+from aeanom.cli.output import Printer, plural, print_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from aeanom.model import AnomalyModel
 
 __all__ = ["EXAMPLES", "evaluate"]
 
 EXAMPLES = examples(
     "aeanom evaluate fraud.aeanom test.csv --label y",
+    "aeanom evaluate fraud.aeanom test.csv --label y --baselines train.csv",
     "aeanom evaluate fraud.aeanom test.csv --label kind --normal ok,unknown --json",
 )
 
@@ -39,23 +47,44 @@ def evaluate(
     ],
     normal: NormalOption = None,
     ignore: IgnoreOption = None,
+    baselines: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TABLE",
+            help="Ask whether the network is worth it: fit PCA and an isolation forest on the rows "
+            "of this table, the one that the model was fitted on, and score the same rows with "
+            "them. Where it has the label column, on its normal rows only.",
+        ),
+    ] = None,
     backend: BackendOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Compare a model's scores with labels.
 
-    ROC AUC, average precision, confusion matrix, classification report, false-positive rate.
+    ROC AUC, average precision and more with 95 % intervals, confusion matrix, classification
+    report, false-positive rate.
     --ignore is needed only with models that were fitted without column names.
     """
     from aeanom import load
-    from aeanom.cli.report import Evaluation, show_evaluation
+    from aeanom.cli.report import show_baselines, show_evaluation
     from aeanom.cli.tables import labels_to_anomalies, read_for_model
+    from aeanom.evaluation import Evaluation
 
     loaded = load(model, backend=backend)
     read = read_for_model(loaded, table, label=label, ignore=split_names(ignore))
     is_anomaly = labels_to_anomalies(read, split_names(normal))
     scores = loaded.anomaly_score(read.rows)
-    evaluation = Evaluation.of(is_anomaly, scores, loaded.threshold)
+    training, in_words = None, ""
+    if baselines is not None:
+        training, in_words = _normal_rows(
+            loaded, baselines, label, split_names(normal), split_names(ignore)
+        )
+    evaluation = Evaluation.of(
+        is_anomaly,
+        scores,
+        loaded.threshold,
+        baselines=None if training is None else _score_baselines(loaded, training, read.rows),
+    )
     if as_json:
         print_json(
             {
@@ -63,9 +92,50 @@ def evaluate(
                 "table": table,
                 "threshold": loaded.threshold.to_dict(),
                 **evaluation.to_dict(),
+                **({} if training is None else {"baseline_rows": len(training)}),
             }
         )
         return
     printer = Printer()
     printer.console.print(f"{model} on {table}", style="bold", soft_wrap=True)
     show_evaluation(printer, evaluation, loaded.threshold, report=True)
+    if training is not None:
+        show_baselines(printer, evaluation, in_words)
+
+
+def _normal_rows(
+    model: AnomalyModel, path: str, label: str, normal: Sequence[str], ignore: Sequence[str]
+) -> tuple[NDArray[np.float64], str]:
+    """Read the rows that baselines are fitted on, the normal ones where there are labels.
+
+    Also returns them in words, such as "160 normal rows of train.csv".
+    """
+    from dataclasses import replace
+
+    import numpy as np
+
+    from aeanom.cli.tables import labels_to_anomalies, read_for_model
+
+    if model.feature_names is None:
+        # Only the label's name tells it from the features.
+        read = read_for_model(model, path, label=label, ignore=ignore)
+    else:
+        # Most such tables have labels too, and need not.
+        read = read_for_model(model, path)
+        if label in read.original.column_names:
+            values = read.original.column(label).to_pylist()
+            read = replace(read, labels=np.fromiter(values, dtype=object, count=len(values)))
+    if read.labels is None:
+        return read.rows, f"{plural(len(read.rows), 'row')} of {path}"
+    rows = read.rows[~labels_to_anomalies(read, normal)]
+    return rows, f"{plural(len(rows), 'normal row')} of {path}"
+
+
+def _score_baselines(
+    model: AnomalyModel, training: NDArray[np.float64], rows: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    from math import prod
+
+    from aeanom.baselines import baseline_scores
+
+    return baseline_scores(training, rows, n_components=prod(model.architecture.latent_shape))

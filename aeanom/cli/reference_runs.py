@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from aeanom import metrics, plots
 from aeanom.cli.output import Printer, percent, plural
 from aeanom.cli.report import (
-    Evaluation,
     show_confusion,
     show_evaluation,
     show_layers,
@@ -23,6 +22,7 @@ from aeanom.cli.report import (
     training_facts,
 )
 from aeanom.data import CLASS_NAMES
+from aeanom.evaluation import Evaluation
 from aeanom.reproduce import fashion_mnist as fashion_mnist_run
 from aeanom.reproduce import pytorch_tutorial as pytorch_run
 from aeanom.reproduce import tensorflow_tutorial as tensorflow_run

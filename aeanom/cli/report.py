@@ -5,78 +5,37 @@ It imports NumPy, and is imported inside the commands.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aeanom import metrics
 from aeanom.architectures import Architecture
 from aeanom.cli.output import Printer, percent, plural
 from aeanom.core.modules import ModuleArchitecture
+from aeanom.evaluation import Baseline, Evaluation
 from aeanom.explain import Explanation
+from aeanom.metrics.classification import class_figures
 from aeanom.model import AnomalyModel
-from aeanom.thresholds import Conformal, FittedThreshold
+from aeanom.thresholds import FittedThreshold
 
-__all__ = ["Evaluation", "show_evaluation", "show_layers", "show_oddest", "training_facts"]
+__all__ = [
+    "show_baselines",
+    "show_confusion",
+    "show_evaluation",
+    "show_layers",
+    "show_oddest",
+    "show_ranking",
+    "show_report",
+    "training_facts",
+]
 
+#: Rows of a class under which an interval by resampling is too narrow.
+FEW = 10
+#: Columns of a terminal that the whole comparison with baselines takes.
+WIDE = 72
 
 _ROW_KINDS = ("training", "validation", "calibration")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How well a model tells labelled rows apart; None where a figure is not defined."""
-
-    rows: int
-    anomalies: int
-    roc_auc: float | None
-    average_precision: float | None
-    true_negatives: int
-    false_positives: int
-    false_negatives: int
-    true_positives: int
-    false_positive_rate_promised: float | None
-    false_positive_rate_realised: float | None
-    false_positive_rate_interval: tuple[float, float] | None
-
-    @classmethod
-    def of(
-        cls,
-        is_anomaly: NDArray[np.bool_],
-        scores: NDArray[np.float64],
-        threshold: FittedThreshold,
-    ) -> Evaluation:
-        """Compare scores of shape (n,) with what the rows are."""
-        (tn, fp), (fn, tp) = metrics.confusion_matrix(
-            is_anomaly, threshold.exceeds(scores)
-        ).tolist()
-        both = tp + fn > 0 and tn + fp > 0
-        promised = None
-        if isinstance(threshold.threshold, Conformal):
-            # With too few calibration rows the level attained is more than what was asked for.
-            promised = max(threshold.threshold.false_positive_rate, threshold.level or 0.0)
-        return cls(
-            rows=len(scores),
-            anomalies=tp + fn,
-            roc_auc=metrics.roc_auc_score(is_anomaly, scores) if both else None,
-            average_precision=(
-                metrics.average_precision_score(is_anomaly, scores) if tp + fn else None
-            ),
-            true_negatives=tn,
-            false_positives=fp,
-            false_negatives=fn,
-            true_positives=tp,
-            false_positive_rate_promised=promised,
-            false_positive_rate_realised=fp / (tn + fp) if tn + fp else None,
-            false_positive_rate_interval=threshold.interval(),
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-able values."""
-        return asdict(self)
 
 
 def show_evaluation(
@@ -85,17 +44,52 @@ def show_evaluation(
     """Print ranking, confusion matrix, and promised beside realised false-positive rate."""
     e = evaluation
     normal = e.rows - e.anomalies
-    printer.facts(
-        [
-            ("rows", f"{normal:,} normal, {plural(e.anomalies, 'anomaly', 'anomalies')}"),
-            ("ROC AUC", _figure(e.roc_auc, "needs normal rows and anomalies")),
-            ("average precision", _figure(e.average_precision, "needs anomalies")),
-        ]
-    )
+    printer.facts([("rows", f"{normal:,} normal, {plural(e.anomalies, 'anomaly', 'anomalies')}")])
+    show_ranking(printer, e, whole=report)
     show_confusion(printer, e)
     if report:
         show_report(printer, e)
     show_promise(printer, e, threshold)
+
+
+def show_ranking(printer: Printer, e: Evaluation, *, whole: bool = True) -> None:
+    """Print the figures that need no threshold, each with its interval.
+
+    Without `whole` only ROC AUC and average precision.
+    """
+    lines = [
+        ("ROC AUC", e.roc_auc, e.roc_auc_interval, "needs normal rows and anomalies"),
+        ("average precision", e.average_precision, e.average_precision_interval, "needs anomalies"),
+    ]
+    if whole and e.precision_at_n is not None:
+        lines.append(
+            (f"precision, first {e.anomalies:,}", e.precision_at_n, e.precision_at_n_interval, "")
+        )
+    if whole and e.true_positive_rate is not None:
+        rate = percent(e.at_false_positive_rate)
+        lines.append(
+            (f"recall at {rate} FPR", e.true_positive_rate, e.true_positive_rate_interval, "")
+        )
+    if whole and e.best_f1 is not None:
+        lines.append(("best F1", e.best_f1, None, ""))
+    printer.heading("Ranking (whatever the threshold)")
+    printer.table(
+        ("", "", "95 % interval"),
+        [
+            (name, *((f"{value:.4f}", _ends(ends)) if value is not None else ("-", reason)))
+            for name, value, ends, reason in lines
+        ],
+        right=(1,),
+    )
+    if whole and e.best_f1 is not None:
+        printer.text(
+            f"best F1: above {e.best_f1_threshold:.4g}, the best threshold for these very labels; "
+            "new rows would give less"
+        )
+    if e.roc_auc is not None and min(e.anomalies, e.rows - e.anomalies) < FEW:
+        printer.text(
+            f"With fewer than {FEW} rows of a class intervals are too narrow.", style="yellow"
+        )
 
 
 def show_confusion(printer: Printer, e: Evaluation) -> None:
@@ -112,17 +106,9 @@ def show_confusion(printer: Printer, e: Evaluation) -> None:
 
 
 def show_report(printer: Printer, e: Evaluation) -> None:
-    """Print precision, recall and F1 of each class, and their unweighted means."""
-
-    def figures(hits: int, flagged: int, present: int) -> list[float]:
-        return [
-            hits / flagged if flagged else 0.0,
-            hits / present if present else 0.0,
-            2 * hits / (flagged + present) if flagged + present else 0.0,
-        ]
-
-    normal = figures(e.true_negatives, e.true_negatives + e.false_negatives, e.rows - e.anomalies)
-    anomaly = figures(e.true_positives, e.true_positives + e.false_positives, e.anomalies)
+    """Print precision, recall and F1 of each class, their unweighted means, and what is overall."""
+    *figures, support = class_figures(e.confusion_matrix)
+    normal, anomaly = np.stack(figures, axis=1).tolist()
     mean = np.mean([normal, anomaly], axis=0).tolist()
     printer.heading("Classification report")
     printer.table(
@@ -130,15 +116,56 @@ def show_report(printer: Printer, e: Evaluation) -> None:
         [
             (name, *(f"{figure:.3f}" for figure in line), f"{count:,}")
             for name, line, count in (
-                ("normal", normal, e.rows - e.anomalies),
-                ("anomaly", anomaly, e.anomalies),
+                ("normal", normal, support[0]),
+                ("anomaly", anomaly, support[1]),
                 ("mean", mean, e.rows),
             )
         ],
         right=(1, 2, 3, 4),
     )
     correct = e.true_negatives + e.true_positives
-    printer.text(f"accuracy {correct / e.rows:.3f} ({correct:,} of {e.rows:,} rows)")
+    printer.text(
+        f"accuracy {correct / e.rows:.3f} ({correct:,} of {e.rows:,} rows), "
+        f"balanced accuracy {e.balanced_accuracy:.3f}, "
+        f"Matthews correlation {e.matthews_correlation:.3f}"
+    )
+
+
+def show_baselines(printer: Printer, e: Evaluation, trained_on: str) -> None:
+    """Print the model beside detectors without a network, and what the comparison says."""
+    best = e.best_baseline
+    if best is None or e.roc_auc is None or e.average_precision is None:
+        return
+    printer.heading(f"Is the network worth it? (others fitted on {trained_on})")
+
+    def figures(of: Evaluation | Baseline) -> dict[str, str]:
+        return {
+            "ROC AUC": f"{of.roc_auc:.3f}\n{_ends(of.roc_auc_interval)}",
+            "average precision": f"{of.average_precision:.3f}\n"
+            f"{_ends(of.average_precision_interval)}",
+        }
+
+    lines = {"this model": figures(e)}
+    for one in e.baselines:
+        ahead = f"{_signed(one.roc_auc_ahead)}\n{_ends(one.roc_auc_ahead_interval, _signed)}"
+        lines[one.name] = {**figures(one), "ROC AUC ahead by": ahead}
+    columns = ["ROC AUC", "average precision", "ROC AUC ahead by"]
+    if printer.console.width < WIDE:
+        del columns[1]
+    printer.table(
+        ("", *columns),
+        [(name, *(line.get(column, "") for column in columns)) for name, line in lines.items()],
+        right=(1, 2, 3),
+    )
+    difference = f"{_signed(best.roc_auc_ahead)} ({_ends(best.roc_auc_ahead_interval, _signed)})"
+    says = {
+        "ahead": f"The network is ahead of the best of them, {best.name}: {difference} in ROC AUC.",
+        "level": f"The network is level with the best of them, {best.name}: the difference in ROC "
+        f"AUC is {difference}, and these rows do not tell which is better.",
+        "behind": f"The network is behind the best of them, {best.name}: {difference} in ROC AUC. "
+        "For rows like these the simpler detector is the better choice.",
+    }
+    printer.text(says[best.verdict], style="" if best.verdict != "behind" else "yellow")
 
 
 def show_promise(printer: Printer, e: Evaluation, threshold: FittedThreshold) -> None:
@@ -273,8 +300,16 @@ def _shape(architecture: Architecture) -> str:
     return " → ".join("×".join(map(str, shape)) for shape in shapes)
 
 
-def _figure(value: float | None, reason: str) -> str:
-    return f"{value:.4f}" if value is not None else f"not defined ({reason})"
+def _ends(
+    ends: tuple[float, float] | None, as_text: Callable[[float], str] = "{:.3f}".format
+) -> str:
+    return "" if ends is None else " to ".join(map(as_text, ends))
+
+
+def _signed(value: float) -> str:
+    """Return "+0.012", "-0.012", and "0.000" for what rounds to it from either side."""
+    text = f"{value:+.3f}"
+    return text[1:] if float(text) == 0 else text
 
 
 def _is_outside(e: Evaluation) -> bool:

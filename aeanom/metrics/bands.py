@@ -141,8 +141,8 @@ def true_positive_rates(counts: Counts, grid: Floats) -> Floats:
     at = np.where(np.abs(at - np.rint(at)) < _HAIR, np.rint(at), at)
     result = np.empty((len(counts.true_positives), grid.size))
     for line, drawn in enumerate(zip(*counts, strict=True)):
-        # The curve starts where nothing is flagged. Not np.interp: at a false-positive rate that
-        # appears more than once it may take any of them, and here the last is meant.
+        # The curve starts where nothing is flagged. Not np.interp, which promises nothing where a
+        # false-positive rate appears more than once; here the last is meant.
         false_positives, true_positives = (np.append(0, counted) for counted in drawn)
         left = np.searchsorted(false_positives, at, side="right") - 1
         right = np.minimum(left + 1, false_positives.size - 1)

@@ -18,6 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 from aeanom.errors import InvalidDataError, InvalidParameterError
 from aeanom.metrics._counts import Counts, Floats, Integers
 from aeanom.metrics._labels import read_labels, read_scores, require_same_length
+from aeanom.metrics.operating_points import (
+    best_f1,
+    best_f1_score,
+    found_at,
+    precision_at_k,
+    precision_of_first,
+    recall_at_k,
+    recall_of_first,
+    true_positive_rate_at,
+)
 from aeanom.metrics.ranking import (
     area,
     average_precision,
@@ -34,6 +44,10 @@ _CHUNK = 1 << 17
 _OF_COUNTS: dict[Callable[..., Any], Callable[..., Floats]] = {
     roc_auc_score: area,
     average_precision_score: average_precision,
+    best_f1_score: best_f1,
+    precision_at_k: precision_of_first,
+    recall_at_k: recall_of_first,
+    true_positive_rate_at: found_at,
 }
 
 Metric = Callable[..., Any]
@@ -355,11 +369,10 @@ def interval_of(value: float, figures: Floats, confidence: float) -> Interval:
 
 def _of_counts(metric: Metric) -> Callable[[Counts], Floats] | None:
     """Return the metric as a function of counts, or None where it must be called itself."""
-    keywords: dict[str, Any] = {}
-    if isinstance(metric, functools.partial) and not metric.args:
-        metric, keywords = metric.func, metric.keywords
-    found = _OF_COUNTS.get(metric)
-    return None if found is None else functools.partial(found, **keywords)
+    if isinstance(metric, functools.partial):
+        found = None if metric.args else _OF_COUNTS.get(metric.func)
+        return None if found is None else functools.partial(found, **metric.keywords)
+    return _OF_COUNTS.get(metric)
 
 
 def _called(metric: Metric, normal: Floats, anomalous: Floats) -> Floats:

@@ -50,6 +50,28 @@ def test_each_resample_has_the_figure_of_its_rows(name, decimals, rng):
     assert values[0] == pytest.approx(theirs(y_true, y_score), rel=0, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.precision_at_k,
+        partial(metrics.precision_at_k, k=3),
+        partial(metrics.precision_at_k, k=52),
+        partial(metrics.recall_at_k, k=7),
+        partial(metrics.true_positive_rate_at, false_positive_rate=0.1),
+        partial(metrics.true_positive_rate_at, false_positive_rate=0.0),
+        lambda y_true, y_score: metrics.best_f1_score(y_true, y_score).value,
+    ],
+)
+@pytest.mark.parametrize("decimals", [0, 9])
+def test_figures_of_counts_are_those_of_a_call(metric, decimals, rng):
+    y_true, y_score = tied(rng, decimals=decimals)
+    fast = metrics.best_f1_score if getattr(metric, "__name__", "") == "<lambda>" else metric
+    values, figures = metrics.resampled([(fast, y_score)], y_true, n_resamples=60)
+    expected = [metric(y_true[rows], y_score[rows]) for rows in drawn_rows(y_true, 60)]
+    np.testing.assert_allclose(figures[:, 0], expected, rtol=0, atol=1e-12)
+    assert values[0] == pytest.approx(metric(y_true, y_score))
+
+
 def test_each_resample_of_a_metric_of_decisions_has_the_figure_of_its_rows(rng):
     y_true, y_score = tied(rng)
     flags = y_score > 0.5
@@ -224,9 +246,15 @@ def test_a_metric_that_is_undefined_in_some_resamples_is_refused_with_their_numb
 
 def roc_on(grid, y_true, y_score):
     rates, found, _ = sklearn.metrics.roc_curve(y_true, y_score, drop_intermediate=False)
-    # The upper end of a rise: the last point of each false-positive rate.
-    last = np.append(rates[1:] != rates[:-1], True)
-    return np.interp(grid, rates[last], found[last])
+
+    def at(rate):
+        here = np.isclose(rates, rate, rtol=0, atol=1e-12)
+        if here.any():
+            return found[here].max()
+        left, right = np.flatnonzero(rates < rate)[-1], np.flatnonzero(rates > rate)[0]
+        return np.interp(rate, rates[[left, right]], found[[left, right]])
+
+    return [at(rate) for rate in grid]
 
 
 def precision_on(grid, y_true, y_score):

@@ -1,22 +1,20 @@
 """Figures of a decision equal scikit-learn's, and so does the report's text."""
 
-import hypothesis.extra.numpy as hnp
+import warnings
+
 import numpy as np
 import pytest
 import sklearn.metrics
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from metric_cases import labels, thousand
 
 from aeanom import metrics
 from aeanom.errors import InvalidDataError, InvalidParameterError
 
-labels = st.integers(1, 40).flatmap(
-    lambda n: st.tuples(*[hnp.arrays(np.int64, n, elements=st.integers(0, 1))] * 2)
-)
 
-
-@settings(deadline=None, max_examples=50)
-@given(labels)
+@thousand
+@given(labels())
 def test_confusion_matrix_equals_scikit_learns(pair):
     ours = metrics.confusion_matrix(*pair)
     np.testing.assert_array_equal(ours, sklearn.metrics.confusion_matrix(*pair, labels=[0, 1]))
@@ -28,8 +26,8 @@ def test_confusion_matrix_is_laid_out_tn_fp_fn_tp():
     assert metrics.confusion_matrix(y_true, y_pred).tolist() == [[3, 1], [2, 1]]
 
 
-@settings(deadline=None, max_examples=50)
-@given(labels, st.sampled_from([0.0, 1.0]))
+@thousand
+@given(labels(), st.sampled_from([0.0, 1.0]))
 @pytest.mark.parametrize("name", ["precision_score", "recall_score", "f1_score"])
 def test_class_figures_equal_scikit_learns(name, pair, zero_division):
     ours = getattr(metrics, name)(*pair, zero_division=zero_division)
@@ -38,13 +36,59 @@ def test_class_figures_equal_scikit_learns(name, pair, zero_division):
     assert isinstance(ours, float)
 
 
+@thousand
+@given(labels(), st.sampled_from([0.0, 0.5, 1.0, 2.0, np.inf]), st.sampled_from([0.0, 1.0]))
+def test_fbeta_equals_scikit_learns(pair, beta, zero_division):
+    ours = metrics.fbeta_score(*pair, beta=beta, zero_division=zero_division)
+    theirs = sklearn.metrics.fbeta_score(*pair, beta=beta, zero_division=zero_division)
+    assert ours == pytest.approx(theirs, rel=0, abs=1e-12)
+
+
+@thousand
+@given(labels(), st.sampled_from([0.5, 1.0, 2.0]))
+def test_figures_of_both_classes_equal_scikit_learns(pair, beta):
+    ours = metrics.precision_recall_fscore_support(*pair, beta=beta)
+    theirs = sklearn.metrics.precision_recall_fscore_support(
+        *pair, beta=beta, labels=[0, 1], zero_division=0.0
+    )
+    for mine, reference in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=0, atol=1e-12)
+    assert ours.support.dtype == np.int64
+
+
+@thousand
+@given(labels())
+@pytest.mark.parametrize("name", ["accuracy_score", "balanced_accuracy_score", "matthews_corrcoef"])
+def test_figures_of_the_whole_matrix_equal_scikit_learns(name, pair):
+    ours = getattr(metrics, name)(*pair)
+    with warnings.catch_warnings():
+        # It warns of a class that is missing.
+        warnings.simplefilter("ignore", UserWarning)
+        theirs = getattr(sklearn.metrics, name)(*pair)
+    assert ours == pytest.approx(theirs, rel=0, abs=1e-12)
+    assert isinstance(ours, float)
+
+
+def test_matthews_correlation_of_millions_of_rows_does_not_overflow():
+    y_true, y_pred = np.repeat([0, 0, 1, 1], 500_000), np.tile(np.repeat([0, 1], 250_000), 4)
+    y_pred[:100_000] = y_true[:100_000]
+    expected = np.corrcoef(y_true, y_pred)[0, 1]
+    assert metrics.matthews_corrcoef(y_true, y_pred) == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("beta", [-1, np.nan])
+def test_fbeta_wants_a_weight(beta):
+    with pytest.raises(InvalidParameterError, match="beta must be at least 0; got"):
+        metrics.fbeta_score([0, 1], [0, 1], beta=beta)
+
+
 @pytest.mark.parametrize("name", ["precision_score", "recall_score", "f1_score"])
 def test_class_figures_without_anomalies_are_zero_and_silent(name):
     assert getattr(metrics, name)([0, 0], [0, 0]) == 0.0
 
 
-@settings(deadline=None, max_examples=50)
-@given(labels)
+@settings(deadline=None, max_examples=200)
+@given(labels())
 def test_report_is_scikit_learns_text(pair):
     # With no row right at all scikit-learn prints the numbers of rows as floats ("1.0"); we don't.
     assume((pair[0] == pair[1]).any())

@@ -1,30 +1,19 @@
-"""Ranking figures equal scikit-learn's, whatever the ties."""
+"""Ranking figures and curves equal scikit-learn's, whatever the ties."""
 
 import re
 
-import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import assume, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from metric_cases import labelled_scores, thousand
 
 from aeanom import metrics
-from aeanom.errors import InvalidDataError
+from aeanom.errors import InvalidDataError, InvalidParameterError
 
 
-@st.composite
-def labelled_scores(draw):
-    """Both classes, and scores of few distinct values, so that most of them are tied."""
-    n = draw(st.integers(2, 60))
-    y_true = draw(hnp.arrays(np.int64, n, elements=st.integers(0, 1)))
-    assume(0 < y_true.sum() < n)
-    ties = st.sampled_from([-2.5, -1e-300, 0.0, 1e-300, 0.1, 0.3, 1.0, 7.0])
-    element = draw(st.sampled_from([ties, st.floats(-1e6, 1e6)]))
-    return y_true, draw(hnp.arrays(np.float64, n, elements=element))
-
-
-@settings(deadline=None, max_examples=50)
+@thousand
 @given(labelled_scores())
 def test_roc_auc_is_the_share_of_pairs_in_the_right_order_with_ties_as_one_half(data):
     y_true, y_score = data
@@ -33,7 +22,7 @@ def test_roc_auc_is_the_share_of_pairs_in_the_right_order_with_ties_as_one_half(
     assert metrics.roc_auc_score(y_true, y_score) == wins / (anomalous.size * normal.size)
 
 
-@settings(deadline=None, max_examples=50)
+@thousand
 @given(labelled_scores())
 @pytest.mark.parametrize("name", ["roc_auc_score", "average_precision_score"])
 def test_summary_figures_equal_scikit_learns(name, data):
@@ -42,7 +31,29 @@ def test_summary_figures_equal_scikit_learns(name, data):
     assert isinstance(ours, float)
 
 
-@settings(deadline=None, max_examples=50)
+@thousand
+@given(labelled_scores(), st.one_of(st.just(1.0), st.floats(1e-3, 1.0)), st.integers(1, 39))
+def test_partial_roc_auc_equals_scikit_learns(data, any_rate, rank):
+    # A rate of some normal rows exactly, where the limit is a point of the curve, and any other.
+    n_normal = int((data[0] == 0).sum())
+    for max_fpr in (any_rate, min(rank, n_normal) / n_normal):
+        ours = metrics.roc_auc_score(*data, max_fpr=max_fpr)
+        theirs = sklearn.metrics.roc_auc_score(*data, max_fpr=max_fpr)
+        assert ours == pytest.approx(theirs, rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize("max_fpr", [0, -0.1, 1.1, np.nan])
+def test_partial_roc_auc_wants_a_rate(max_fpr):
+    with pytest.raises(InvalidParameterError, match="max_fpr must be above 0 and at most 1; got"):
+        metrics.roc_auc_score([0, 1], [1, 2], max_fpr=max_fpr)
+
+
+def test_partial_roc_auc_of_chance_is_one_half_and_of_the_best_ranking_one():
+    assert metrics.roc_auc_score([0, 1, 0, 1], [3, 3, 3, 3], max_fpr=0.1) == pytest.approx(0.5)
+    assert metrics.roc_auc_score([0, 0, 1, 1], [1, 2, 3, 4], max_fpr=0.1) == 1.0
+
+
+@thousand
 @given(labelled_scores(), st.booleans())
 @pytest.mark.parametrize("name", ["roc_curve", "precision_recall_curve"])
 def test_curves_equal_scikit_learns_point_by_point(name, data, drop_intermediate):
