@@ -29,7 +29,7 @@ def test_two_units_are_drawn_as_they_are():
     normal, anomalous = axes.collections
     np.testing.assert_array_equal(normal.get_offsets(), LATENTS[~IS_ANOMALY, :2])
     np.testing.assert_array_equal(anomalous.get_offsets(), LATENTS[IS_ANOMALY, :2])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 1", "latent 2")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 0", "latent 1")
     assert entries(axes) == [f"normal ({sum(~IS_ANOMALY)})", f"anomalous ({sum(IS_ANOMALY)})"]
     # Apart in colour and in shape.
     assert tuple(normal.get_facecolor()[0][:3]) != tuple(anomalous.get_facecolor()[0][:3])
@@ -51,7 +51,7 @@ def test_more_units_are_drawn_by_their_principal_components():
 def test_one_unit_is_drawn_against_the_row():
     axes = plots.latent_space(LATENTS[:, :1])
     np.testing.assert_array_equal(points(axes), np.column_stack([np.arange(60), LATENTS[:, 0]]))
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("row", "latent 1")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("row", "latent 0")
 
 
 def test_further_axes_are_more_units():
