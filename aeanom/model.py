@@ -214,11 +214,17 @@ class AnomalyModel:
     def anomaly_probability(self, X: Any) -> NDArray[np.float64]:
         """Where each row's score lies between normal and odd, of shape (n,), in (0, 1].
 
-        0.5 at the threshold, 0.05 at the median of normal rows, rising with the score: a figure to
-        show, and no probability that a row is an anomaly. See
-        `aeanom.thresholds.probability.anomaly_probability`.
+        0.5 at the row's threshold, 0.05 at the median of normal rows, rising with the score (where
+        thresholds go by group, among rows of a group): a figure to show, and no probability that a
+        row is an anomaly. See `aeanom.thresholds.probability.anomaly_probability`.
         """
-        return anomaly_probability(self.anomaly_score(X), self._normal_scores, self.threshold.value)
+        rows = self._rows(X)
+        scores, limits = self._score(rows), self.threshold.limits(rows, self.features)
+        result = np.empty(len(rows))
+        for limit in np.unique(limits):
+            same = limits == limit
+            result[same] = anomaly_probability(scores[same], self._normal_scores, float(limit))
+        return result
 
     def extrapolates(self, X: Any) -> NDArray[np.bool_]:
         """Return whether each row lies far outside of what training saw, of shape (n,).
