@@ -36,11 +36,13 @@ def test_two_units_are_drawn_as_they_are():
     assert len(normal.get_paths()[0].vertices) != len(anomalous.get_paths()[0].vertices)
 
 
-def test_more_units_are_drawn_by_their_principal_components():
-    pca = PCA(2).fit(LATENTS)
-    expected = pca.transform(LATENTS)
+@pytest.mark.parametrize("turned", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_more_units_are_drawn_by_their_principal_components(turned):
+    latents = LATENTS * [*turned, 1, 1, 1]
+    pca = PCA(2).fit(latents)
+    expected = pca.transform(latents)
     signs = np.sign([row[np.abs(row).argmax()] for row in pca.components_])
-    axes = plots.latent_space(LATENTS)
+    axes = plots.latent_space(latents)
     np.testing.assert_allclose(points(axes), expected * signs, atol=1e-9)
     first, second = pca.explained_variance_ratio_
     assert axes.get_xlabel() == f"component 1 ({first:.0%} of variance)"
