@@ -49,7 +49,7 @@ def demo(
 ) -> None:
     """Train, calibrate, score and explain on real data, in seconds."""
     from aeanom import AnomalyDetector, data
-    from aeanom.cli.report import show_evaluation, show_health, show_oddest, training_facts
+    from aeanom.cli.show import show_evaluation, show_health, show_oddest, training_facts
     from aeanom.evaluation import Evaluation
 
     table = data.breast_cancer() if dataset is Dataset.BREAST_CANCER else data.digits()

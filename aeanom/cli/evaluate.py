@@ -66,7 +66,7 @@ def evaluate(
     --ignore is needed only with models that were fitted without column names.
     """
     from aeanom import load
-    from aeanom.cli.report import show_baselines, show_evaluation
+    from aeanom.cli.show import show_baselines, show_evaluation
     from aeanom.cli.tables import labels_to_anomalies, read_for_model
     from aeanom.evaluation import Evaluation
 

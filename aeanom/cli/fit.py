@@ -175,7 +175,7 @@ def fit(
     widths = _parse_widths(hidden)
 
     from aeanom import AnomalyDetector, data
-    from aeanom.cli.report import show_health, training_facts
+    from aeanom.cli.show import show_health, training_facts
     from aeanom.cli.tables import NamedRows, check_output, labels_to_anomalies
 
     if normal and label is None:

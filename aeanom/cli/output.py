@@ -1,6 +1,6 @@
 """How the commands print: answers on standard output, everything else on standard error.
 
-Nothing here knows a model; `report.py` does. Widths follow the terminal, 40 columns included.
+Nothing here knows a model; `show.py` does. Widths follow the terminal, 40 columns included.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aeanom import metrics, plots
 from aeanom.cli.output import Printer, percent, plural
-from aeanom.cli.report import (
+from aeanom.cli.show import (
     show_confusion,
     show_evaluation,
     show_layers,
