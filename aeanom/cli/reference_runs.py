@@ -19,13 +19,13 @@ from aeanom.cli.show import (
     show_evaluation,
     show_layers,
     show_report,
-    training_facts,
 )
 from aeanom.data import CLASS_NAMES
 from aeanom.evaluation import Evaluation
 from aeanom.reproduce import fashion_mnist as fashion_mnist_run
 from aeanom.reproduce import pytorch_tutorial as pytorch_run
 from aeanom.reproduce import tensorflow_tutorial as tensorflow_run
+from aeanom.words import training_facts
 
 __all__ = ["fashion_mnist", "pytorch_tutorial", "tensorflow_tutorial"]
 

@@ -5,7 +5,7 @@ It imports NumPy, and is imported inside the commands.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,14 @@ from aeanom.core.modules import ModuleArchitecture
 from aeanom.evaluation import Baseline, Evaluation
 from aeanom.explain import Explanation
 from aeanom.metrics.classification import class_figures
-from aeanom.model import AnomalyModel
 from aeanom.thresholds import FittedThreshold
+from aeanom.words import (
+    baseline_verdict,
+    layer_lines,
+    low_to_high,
+    promise_in_words,
+    signed,
+)
 
 __all__ = [
     "show_baselines",
@@ -29,16 +35,12 @@ __all__ = [
     "show_oddest",
     "show_ranking",
     "show_report",
-    "training_facts",
 ]
 
 #: Rows of a class under which an interval by resampling is too narrow.
 FEW = 10
 #: Columns of a terminal that the whole comparison with baselines takes.
 WIDE = 72
-
-
-_ROW_KINDS = ("training", "validation", "calibration")
 
 
 def show_evaluation(
@@ -79,7 +81,7 @@ def show_ranking(printer: Printer, e: Evaluation, *, whole: bool = True) -> None
     printer.table(
         ("", "", "95 % interval"),
         [
-            (name, *((f"{value:.4f}", _ends(ends)) if value is not None else ("-", reason)))
+            (name, *((f"{value:.4f}", low_to_high(ends)) if value is not None else ("-", reason)))
             for name, value, ends, reason in lines
         ],
         right=(1,),
@@ -143,14 +145,14 @@ def show_baselines(printer: Printer, e: Evaluation, trained_on: str) -> None:
 
     def figures(of: Evaluation | Baseline) -> dict[str, str]:
         return {
-            "ROC AUC": f"{of.roc_auc:.3f}\n{_ends(of.roc_auc_interval)}",
+            "ROC AUC": f"{of.roc_auc:.3f}\n{low_to_high(of.roc_auc_interval)}",
             "average precision": f"{of.average_precision:.3f}\n"
-            f"{_ends(of.average_precision_interval)}",
+            f"{low_to_high(of.average_precision_interval)}",
         }
 
     lines = {"this model": figures(e)}
     for one in e.baselines:
-        ahead = f"{_signed(one.roc_auc_ahead)}\n{_ends(one.roc_auc_ahead_interval, _signed)}"
+        ahead = f"{signed(one.roc_auc_ahead)}\n{low_to_high(one.roc_auc_ahead_interval, signed)}"
         lines[one.name] = {**figures(one), "ROC AUC ahead by": ahead}
     columns = ["ROC AUC", "average precision", "ROC AUC ahead by"]
     if printer.console.width < WIDE:
@@ -160,35 +162,13 @@ def show_baselines(printer: Printer, e: Evaluation, trained_on: str) -> None:
         [(name, *(line.get(column, "") for column in columns)) for name, line in lines.items()],
         right=(1, 2, 3),
     )
-    difference = f"{_signed(best.roc_auc_ahead)} ({_ends(best.roc_auc_ahead_interval, _signed)})"
-    says = {
-        "ahead": f"The network is ahead of the best of them, {best.name}: {difference} in ROC AUC.",
-        "level": f"The network is level with the best of them, {best.name}: the difference in ROC "
-        f"AUC is {difference}, and these rows do not tell which is better.",
-        "behind": f"The network is behind the best of them, {best.name}: {difference} in ROC AUC. "
-        "For rows like these the simpler detector is the better choice.",
-    }
-    printer.text(says[best.verdict], style="" if best.verdict != "behind" else "yellow")
+    printer.text(baseline_verdict(best), style="" if best.verdict != "behind" else "yellow")
 
 
 def show_promise(printer: Printer, e: Evaluation, threshold: FittedThreshold) -> None:
     """Print the false-positive rate that was promised, and the one that came of it."""
     printer.heading("False-positive rate (normal rows that were flagged)")
-    promised = "nothing: this threshold makes no promise about new rows"
-    if e.false_positive_rate_promised is not None:
-        promised = f"at most {percent(e.false_positive_rate_promised)}"
-        confidence = threshold.promise.confidence if threshold.promise else None
-        if threshold.groups:
-            promised += " in each group, on average"
-        elif confidence is not None:
-            promised += f" in {percent(confidence)} of calibrations"
-        else:
-            promised += ", on average"
-        # What is expected of all rows together says little about a group.
-        level = None if threshold.groups else threshold.level
-        if level is not None and level < e.false_positive_rate_promised:
-            promised += f" ({percent(level)} is expected)"
-    pairs = [("promised", promised)]
+    pairs = [("promised", promise_in_words(threshold))]
     if e.false_positive_rate_realised is not None:
         normal = e.true_negatives + e.false_positives
         pairs.append(
@@ -257,85 +237,13 @@ def show_layers(printer: Printer, architecture: Architecture) -> None:
         )
         printer.text(f"{architecture.n_parameters:,} trainable parameters")
         return
-    rows = []
-    for placed in architecture.layers:
-        values = placed.layer.to_dict()
-        kind = values.pop("kind")
-        count = sum(parameter.size for parameter in placed.parameters)
-        rows.append(
-            (
-                placed.name,
-                # An activation is known by its function's name.
-                str(values["function"]) if kind == "activation" else kind,
-                " × ".join(map(str, placed.output_shape)),
-                f"{count:,}",
-            )
-        )
-    printer.table(("layer", "kind", "output", "parameters"), rows, right=(2, 3))
+    printer.table(
+        ("layer", "kind", "output", "parameters"), layer_lines(architecture), right=(2, 3)
+    )
     printer.text(
         f"latent {' × '.join(map(str, architecture.latent_shape))}, "
         f"{architecture.n_parameters:,} trainable parameters"
     )
-
-
-def training_facts(model: AnomalyModel) -> list[tuple[str, str]]:
-    """Say how a model was trained, as facts to print."""
-    history = model.history
-    rows = model.provenance.get("rows", {})
-    # In the order of use, which a file does not keep.
-    counts = [f"{rows[kind]:,} {kind}" for kind in _ROW_KINDS if rows.get(kind)]
-    ended = {
-        "epochs": "all done",
-        "early_stopping": f"stopped early, epoch {history.best_epoch} was best",
-        "callback": "stopped by a callback",
-    }
-    facts = [
-        (
-            "network",
-            _shape(model.architecture) + f", {model.architecture.n_parameters:,} parameters",
-        ),
-        (
-            "trained by",
-            f"{model.provenance.get('backend', 'unknown')} on "
-            f"{model.provenance.get('device', 'unknown')}, "
-            f"{model.provenance.get('compute_dtype', model.dtype)}, seed {history.seed}",
-        ),
-        *([("", history.chosen_because)] if history.chosen_because else []),
-        ("rows", ", ".join(counts) or "unknown"),
-        ("epochs", f"{history.epochs} ({ended[history.stopped_by]}), {sum(history.seconds):.2g} s"),
-    ]
-    if history.loss:
-        facts.append(("loss", f"{model.loss.name}, {history.loss[0]:.4g} → {history.loss[-1]:.4g}"))
-    if history.validation_loss:
-        facts.append(
-            ("validation", f"{history.validation_loss[0]:.4g} → {history.validation_loss[-1]:.4g}")
-        )
-    return facts
-
-
-def _shape(architecture: Architecture) -> str:
-    """Return `"30-64-6-64-30"` for dense layers, `"28×28 → 32 → 28×28"` for others."""
-    if isinstance(architecture, ModuleArchitecture):
-        shape = "×".join(map(str, architecture.input_shape))
-        return f"a {architecture.framework} module for rows of {shape}"
-    shapes = [architecture.input_shape, architecture.latent_shape, architecture.input_shape]
-    if architecture.kinds <= {"dense", "activation", "dropout"}:
-        dense = (placed for placed in architecture.layers if placed.layer.kind == "dense")
-        shapes[1:] = [placed.output_shape for placed in dense]
-        return "-".join(str(size) for (size,) in shapes)
-    return " → ".join("×".join(map(str, shape)) for shape in shapes)
-
-
-def _ends(
-    ends: tuple[float, float] | None, as_text: Callable[[float], str] = "{:.3f}".format
-) -> str:
-    return "" if ends is None else " to ".join(map(as_text, ends))
-
-
-def _signed(value: float) -> str:
-    """Return "+0.012", "-0.012", and "0.000" for what rounds to it from either side."""
-    text = f"{value:+.3f}"
-    return text[1:] if float(text) == 0 else text
 
 
 def _is_outside(e: Evaluation) -> bool:
