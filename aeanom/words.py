@@ -74,9 +74,8 @@ def promise_in_words(threshold: FittedThreshold) -> str:
 
 def baseline_verdict(best: Baseline) -> str:
     """Say whether a model is ahead of the best of the detectors that it was compared with."""
-    difference = (
-        f"{signed(best.roc_auc_ahead)} ({low_to_high(best.roc_auc_ahead_interval, signed)})"
-    )
+    ahead = low_to_high(best.roc_auc_ahead_interval, signed)
+    difference = f"{signed(best.roc_auc_ahead)} ({ahead})"
     return {
         "ahead": f"The network is ahead of the best of them, {best.name}: {difference} in ROC AUC.",
         "level": f"The network is level with the best of them, {best.name}: the difference in ROC "
