@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +17,19 @@ from aeanom.cli.options import (
 )
 from aeanom.cli.output import message, plural, wrote
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 __all__ = ["EXAMPLES", "report"]
+
+_SAY_NOTHING = {"0", "1", "0.0", "1.0", "false", "true"}
 
 EXAMPLES = examples(
     "aeanom report fraud.aeanom new.csv",
     "aeanom report fraud.aeanom test.csv --label y --baselines train.csv --output fraud.html",
     "aeanom report fraud.aeanom test.csv --label kind --normal ok,unknown --names id --top 20",
+    "aeanom report clothes.aeanom images.npy --label classes.npy --normal 0,1,2,3,4",
     'aeanom report digits.aeanom held_out.csv --label label --image 8x8 --title "Digits"',
 )
 
@@ -32,15 +39,17 @@ def report(
     table: Annotated[
         str,
         typer.Argument(
-            metavar="TABLE", help="Rows to report on: .csv, .tsv, .parquet, or - (CSV on stdin)."
+            metavar="TABLE",
+            help="Rows to report on: .csv, .tsv, .parquet, or - (CSV on stdin); .npy for a model "
+            "of images or windows.",
         ),
     ],
     label: Annotated[
         str | None,
         typer.Option(
             metavar="COLUMN",
-            help="Column that tells normal rows from anomalies: the page then also says how good "
-            "the model is. Without it, what it flags.",
+            help="Column that tells normal rows from anomalies (with .npy rows, a .npy file of "
+            "labels): the page then also says how good the model is. Without it, what it flags.",
         ),
     ] = None,
     normal: NormalOption = None,
@@ -108,6 +117,7 @@ def report(
         check_output,
         labels_to_anomalies,
         normal_rows,
+        read_arrays,
         read_for_model,
         text_column,
     )
@@ -117,7 +127,12 @@ def report(
     loaded = load(model, backend=backend)
     # A model that knows its columns takes no others; one that doesn't must be told.
     ignored = [*split_names(ignore), *([names] if names and loaded.feature_names is None else [])]
-    read = read_for_model(loaded, table, label=label, ignore=ignored)
+    if Path(table).suffix == ".npy":
+        if names or baselines:
+            raise typer.BadParameter("--names and --baselines need a table, not a .npy file")
+        read = read_arrays(table, label)
+    else:
+        read = read_for_model(loaded, table, label=label, ignore=ignored)
     is_anomaly = None if label is None else labels_to_anomalies(read, split_names(normal))
     row_names = None if names is None else text_column(read, names, table)
     training, fitted_on = None, ""
@@ -135,14 +150,21 @@ def report(
         date=date,
         top=top,
         row_names=row_names,
-        labels=None if read.labels is None else read.labels.tolist(),
-        feature_names=loaded.feature_names or read.names,
+        labels=_told(read.labels),
+        feature_names=loaded.feature_names or read.names or None,
         image_shape=shape,
         baselines=training,
         baselines_fitted_on=fitted_on,
     )
     wrote(output)
     message(f"wrote {output} on {plural(len(read.rows), 'row')} of {table}")
+
+
+def _told(labels: NDArray[np.object_] | None) -> list[object] | None:
+    """Return labels that say more than normal or not, as "malignant" does and 1 does not."""
+    if labels is None or {str(label).strip().lower() for label in labels} <= _SAY_NOTHING:
+        return None
+    return list(labels)
 
 
 def _parse_shape(text: str | None) -> tuple[int, ...] | None:

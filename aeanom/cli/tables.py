@@ -26,6 +26,7 @@ __all__ = [
     "labels_to_anomalies",
     "make_table",
     "normal_rows",
+    "read_arrays",
     "read_for_model",
     "score_columns",
     "text_column",
@@ -96,6 +97,33 @@ def read_for_model(
             "them from Python, aeanom.load(...).anomaly_score(X)"
         )
     return read_table(path, label=label, ignore=ignore, columns=model.feature_names)
+
+
+def read_arrays(path: str, labels: str | None = None) -> Table:
+    """Read rows from a `.npy` file, and their labels from another.
+
+    Raises
+    ------
+    InvalidDataError
+        If a file is no array of numbers or text, or there is not one label a row.
+    """
+    rows = _read_array(path)
+    if labels is None:
+        return Table(rows, (), None, None)
+    known = _read_array(labels)
+    if known.shape != rows.shape[:1]:
+        raise InvalidDataError(
+            f"{labels} holds an array of shape {known.shape}, not one label for each of the "
+            f"{len(rows)} rows of {path}"
+        )
+    return Table(rows, (), known.astype(object), None)
+
+
+def _read_array(path: str) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (ValueError, EOFError) as error:
+        raise InvalidDataError(f"{path} is no array as numpy.save writes it: {error}") from None
 
 
 def normal_rows(

@@ -132,7 +132,6 @@ def build_content(
     scored = ScoredRows.of(model, X, y, row_names=row_names, labels=labels, baselines=baselines)
     reasons = _Reasons(model, scored, features, with_reasons=image is None)
     shown = scored.oddest(None, top)
-    explanation = reasons.explain(shown)
     is_anomaly, e = scored.is_anomaly, scored.evaluation
     false_alarms = misses = np.empty(0, dtype=np.intp)
     if is_anomaly is not None:
@@ -141,7 +140,8 @@ def build_content(
         misses = scored.oddest(~scored.flags & is_anomaly, len(scored))[::-1][:_MOST_LISTED]
     best = None if e is None else e.best_baseline
     pictures: dict[str, list[Picture]] = {}
-    for picture in draw_pictures(model, scored, explanation, shown, image):
+    lists = {"oddest": shown, "false-alarms": false_alarms, "misses": misses}
+    for picture in draw_pictures(model, scored, lists, reasons.explain, image):
         pictures.setdefault(picture.section, []).append(picture)
     columns = _columns(model, scored, features)
     discoveries = None
@@ -163,7 +163,7 @@ def build_content(
         promise=promise_in_words(model.threshold),
         groups=_groups(model, scored),
         grouped_by=str(getattr(model.threshold.threshold, "by", "")),
-        oddest=reasons.of(shown, explanation),
+        oddest=reasons.of(shown),
         false_alarms=reasons.of(false_alarms),
         misses=reasons.of(misses),
         metrics=[] if e is None else metric_lines(e),
@@ -198,14 +198,12 @@ class _Reasons:
         """Explain the rows of these places."""
         return replace(self._model.explain(self._scored.rows[which]), features=self._features)
 
-    def of(self, which: NDArray[np.intp], explanation: Explanation | None = None) -> list[OddRow]:
+    def of(self, which: NDArray[np.intp]) -> list[OddRow]:
         """Return what is to be said of each of the rows."""
         if not len(which):
             return []
-        explanation = explanation or self.explain(which)
-        return [
-            self._row(int(index), place, explanation) for place, index in enumerate(which.tolist())
-        ]
+        explanation = self.explain(which)
+        return [self._row(index, place, explanation) for place, index in enumerate(which.tolist())]
 
     def _row(self, index: int, place: int, explanation: Explanation) -> OddRow:
         scored = self._scored

@@ -139,8 +139,11 @@ def _environment() -> Any:
     from markupsafe import Markup
 
     def shown(value: object) -> object:
-        # Control characters are errors in HTML, and may turn the direction of what follows.
-        return value if isinstance(value, Markup) else printable(value, 10**9)
+        if isinstance(value, Markup):
+            return value
+        # Control characters are errors in HTML, or turn the direction of what follows; and a
+        # percent sign stays with its figure.
+        return printable(value, 10**9).replace(" %", "\N{NO-BREAK SPACE}%")
 
     environment = Environment(
         loader=PackageLoader("aeanom.report"),

@@ -6,26 +6,25 @@ a sentence that says how to read it. Imports NumPy; matplotlib through `aeanom.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aeanom import plots
+from aeanom.errors import UnsupportedError
 from aeanom.explain import Explanation
 from aeanom.model import AnomalyModel
 from aeanom.plots.figures import new_axes, new_figure
 from aeanom.plots.style import figure_text, printable
 from aeanom.report.scored import ScoredRows
 
-__all__ = ["Picture", "Shape2D", "draw_pictures", "image_shape_of"]
-
-Shape2D = tuple[int, ...]
+__all__ = ["Picture", "draw_pictures", "image_shape_of"]
 
 # Inches. Half of a wide page, and a phone's width nearly: letters of 10 points stay legible.
-_SIZE = (4.8, 3.9)
-_SQUARE = (4.6, 4.7)
+_SIZE = (4.4, 3.7)
+_SQUARE = (4.3, 4.6)
 # More rows than these do not change a cloud of points, and cost time.
 _MOST_LATENTS = 20_000
 _MOST_IMAGES = 8
@@ -46,9 +45,9 @@ class Picture(NamedTuple):
 def draw_pictures(
     model: AnomalyModel,
     scored: ScoredRows,
-    explanation: Explanation,
-    shown: NDArray[np.intp],
-    image_shape: Shape2D | None,
+    lists: Mapping[str, NDArray[np.intp]],
+    explain: Callable[[NDArray[np.intp]], Explanation],
+    image_shape: tuple[int, ...] | None,
 ) -> list[Picture]:
     """Draw what there is to see.
 
@@ -56,10 +55,10 @@ def draw_pictures(
     ----------
     model : AnomalyModel
     scored : ScoredRows
-    explanation : Explanation
-        Of the oddest rows.
-    shown : intp ndarray
-        Which rows of `scored` these are.
+    lists : mapping of str to intp ndarray
+        Rows that the page lists, by the section: "oddest" first, "false-alarms", "misses".
+    explain : callable
+        Explains rows of these places.
     image_shape : tuple of int or None
         Height and width, and channels if there are several, where rows are images.
     """
@@ -71,15 +70,20 @@ def draw_pictures(
         *_of_latents(model, scored),
     ]
     if image_shape is not None:
-        made += _of_images(scored, explanation, shown, image_shape)
-    elif model.axes == ("feature",):
-        made += _of_reasons(scored, explanation, shown)
+        for section, which in lists.items():
+            if len(which):
+                first = which[:_MOST_IMAGES]
+                made.append(_images(section, scored, first, explain(first), image_shape))
+        return made
+    shown = lists["oddest"]
+    if model.axes == ("feature",):
+        made += _of_reasons(scored, explain(shown), shown)
     elif model.axes == ("time", "channel"):
-        made += _of_windows(scored, explanation, shown)
+        made += _of_windows(scored, explain(shown[:_MOST_WINDOWS]), shown)
     return made
 
 
-def image_shape_of(model: AnomalyModel) -> Shape2D | None:
+def image_shape_of(model: AnomalyModel) -> tuple[int, ...] | None:
     """Return the shape of the images that a model takes; None if it takes none."""
     shape = model.row_shape
     if model.axes[:2] != ("row", "column") or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
@@ -200,18 +204,17 @@ def _of_training(model: AnomalyModel) -> Iterator[Picture]:
 
 
 def _of_latents(model: AnomalyModel, scored: ScoredRows) -> Iterator[Picture]:
-    if getattr(model.architecture, "framework", None) and (
-        model.familiar is None or model.familiar.latents is None
-    ):
-        # A module that maps rows to rows has no latent to show.
-        return
     kinds, names = scored.kinds
     chosen: Any = slice(None)
     caption = "Where the encoder puts the rows."
     if len(scored) > _MOST_LATENTS:
         chosen = np.random.default_rng(0).permutation(len(scored))[:_MOST_LATENTS]
         caption += f" {_MOST_LATENTS:,} of the {len(scored):,} rows, drawn by chance."
-    latents = model.encode(scored.rows[chosen])
+    try:
+        latents = model.encode(scored.rows[chosen])
+    except UnsupportedError:
+        # A module that maps rows to rows shows no latent.
+        return
     yield _picture(
         "scores",
         "latent",
@@ -229,7 +232,7 @@ def _of_reasons(
     axes = new_axes(_SIZE[0], 1.5 + 0.44 * bars)
     score = figure_text(float(explanation.scores[0]))
     yield _picture(
-        "rows",
+        "oddest",
         "contributions",
         plots.feature_contributions(explanation, 0, k, axes=axes, title=f"{first}: score {score}"),
         "What made the oddest row odd: the bars add up to its score.",
@@ -243,51 +246,36 @@ def _of_reasons(
     axes.set_yticks(range(len(shown)), names, fontsize=9, parse_math=False)
     axes.set_ylabel("")
     yield _picture(
-        "rows",
+        "oddest",
         "shares",
         axes,
         "Whether the oddest rows are odd for the same reason: each line adds up to 100 %.",
     )
 
 
-def _of_images(
-    scored: ScoredRows, explanation: Explanation, shown: NDArray[np.intp], shape: Shape2D
-) -> Iterator[Picture]:
-    maps = explanation.contribution.reshape(-1, *shape)
-    yield _images(
-        "oddest-images",
-        "The oddest images",
-        "Original, what the network makes of it, and where the error is: dark is none.",
-        scored,
-        shown[:_MOST_IMAGES],
-        explanation.seen.reshape(-1, *shape),
-        explanation.expected.reshape(-1, *shape),
-        maps,
-    )
-
-
 def _images(
-    name: str,
-    title: str,
-    caption: str,
+    section: str,
     scored: ScoredRows,
-    which: Sequence[int] | NDArray[np.intp],
-    seen: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    maps: NDArray[np.float64],
+    which: NDArray[np.intp],
+    explanation: Explanation,
+    shape: tuple[int, ...],
 ) -> Picture:
-    n = len(which)
-    columns = min(n, _IMAGES_A_LINE)
-    lines = 3 * -(-n // columns)
+    columns = min(len(which), _IMAGES_A_LINE)
+    lines = 3 * -(-len(which) // columns)
     figure = new_figure(1.15 * columns + 1.0, 1.22 * lines + 0.45 * lines / 3)
     axes = np.asarray(figure.subplots(lines, columns, squeeze=False))
+    seen, expected, maps = (
+        part.reshape(-1, *shape)
+        for part in (explanation.seen, explanation.expected, explanation.contribution)
+    )
     titles = [
-        f"{printable(scored.label(int(index)) or scored.name(int(index)), 16)}\n"
+        f"{printable(scored.label(index) or scored.name(index), 16)}\n"
         f"{figure_text(float(scored.scores[index]))}"
-        for index in which
+        for index in which.tolist()
     ]
-    plots.error_maps(seen[:n], expected[:n], maps[:n], titles, columns=columns, axes=axes)
-    return _picture("rows", name, axes, caption, description=f"{title}. {caption}", wide=True)
+    plots.error_maps(seen, expected, maps, titles, columns=columns, axes=axes)
+    caption = "Original, what the network makes of it, and where the error is: dark is none."
+    return _picture(section, f"{section}-images", axes, caption, wide=True)
 
 
 def _of_windows(
@@ -297,7 +285,7 @@ def _of_windows(
         name = printable(scored.name(int(shown[place])), 40)
         score = figure_text(float(explanation.scores[place]))
         yield _picture(
-            "rows",
+            "oddest",
             f"window-{place}",
             plots.window_contributions(
                 explanation, place, axes=_two_axes(), title=f"{name}: score {score}"

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aeanom.baselines import baseline_scores
 from aeanom.core.rows import as_rows, check_names, column_names
-from aeanom.errors import InvalidDataError
+from aeanom.errors import InvalidDataError, UnsupportedError
 from aeanom.evaluation import Evaluation
 from aeanom.model import AnomalyModel
 from aeanom.thresholds import p_values
@@ -100,8 +100,7 @@ class ScoredRows:
         if is_anomaly is not None:
             others = None
             if baselines is not None:
-                size = prod(model.architecture.latent_shape)
-                others = baseline_scores(baselines, rows, n_components=size)
+                others = baseline_scores(baselines, rows, n_components=_latent_size(model))
             evaluation = Evaluation.of(is_anomaly, scores, model.threshold, flags, baselines=others)
         return cls(
             rows=rows,
@@ -165,7 +164,7 @@ def _usable(model: AnomalyModel, X: Any) -> tuple[NDArray[Any], Flags, str]:
         rows = as_rows(X, **wanted)
         return rows, np.ones(len(rows), dtype=np.bool_), ""
     finite = np.isfinite(array)
-    kept = finite.reshape(len(array), -1).all(axis=1)
+    kept: Flags = np.asarray(finite.reshape(len(array), -1).all(axis=1))
     if kept.all() or not kept.any():
         return as_rows(array, **wanted), kept, ""
     places = np.flatnonzero(~kept)
@@ -184,6 +183,14 @@ def _usable(model: AnomalyModel, X: Any) -> tuple[NDArray[Any], Flags, str]:
     return as_rows(array[kept], **wanted), kept, words
 
 
+def _latent_size(model: AnomalyModel) -> int | None:
+    """Return how many values the latent has; None for a module that has none."""
+    try:
+        return prod(model.architecture.latent_shape)
+    except UnsupportedError:
+        return None
+
+
 def _read_labels(y: ArrayLike, n: int) -> Flags:
     from aeanom.thresholds import read_labels
 
@@ -193,4 +200,4 @@ def _read_labels(y: ArrayLike, n: int) -> Flags:
 def _read_texts(name: str, values: Sequence[object], kept: Flags) -> tuple[str, ...]:
     if len(values) != len(kept):
         raise InvalidDataError(f"{name} has {len(values)} entries, and there are {len(kept)} rows")
-    return tuple(str(values[index]) for index in np.flatnonzero(kept))
+    return tuple(str(value) for value, here in zip(values, kept, strict=True) if here)
