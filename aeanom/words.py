@@ -67,7 +67,7 @@ def promise_in_words(threshold: FittedThreshold) -> str:
         promised += ", on average"
     # What is expected of all rows together says little about a group.
     level = None if threshold.groups else threshold.level
-    if level is not None and level < promise.rate:
+    if level is not None and percent(level) != percent(promise.rate):
         promised += f" ({percent(level)} is expected)"
     return promised
 

@@ -105,6 +105,7 @@ class Content:
     columns: list[ColumnLine]
     more_columns: int
     pictures: Mapping[str, list[Picture]]
+    rows_in_words: str
     of_images: bool
 
 
@@ -176,6 +177,7 @@ def build_content(
         columns=columns[:_MOST_COLUMNS],
         more_columns=max(len(columns) - _MOST_COLUMNS, 0),
         pictures=pictures,
+        rows_in_words=_rows_in_words(model, len(scored), image),
         of_images=image is not None,
     )
 
@@ -246,6 +248,15 @@ def _image_shape(model: AnomalyModel, given: Sequence[int] | None) -> tuple[int,
             f"{model.n_features} elements in all; got {shape}"
         )
     return shape
+
+
+def _rows_in_words(model: AnomalyModel, n: int, image: tuple[int, ...] | None) -> str:
+    shape = " × ".join(map(str, image or model.row_shape))
+    if image is not None:
+        return f"{plural(n, 'image')} of {shape}"
+    if model.axes == ("feature",):
+        return f"{plural(n, 'row')} of {plural(model.n_features, 'column')}"
+    return f"{plural(n, 'window' if model.axes == ('time', 'channel') else 'row')} of {shape}"
 
 
 def _groups(model: AnomalyModel, scored: ScoredRows) -> list[GroupLine]:

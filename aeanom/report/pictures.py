@@ -27,7 +27,6 @@ _SIZE = (4.4, 3.7)
 _SQUARE = (4.3, 4.6)
 # More rows than these do not change a cloud of points, and cost time.
 _MOST_LATENTS = 20_000
-_MOST_IMAGES = 8
 _IMAGES_A_LINE = 4
 _MOST_WINDOWS = 3
 
@@ -72,7 +71,9 @@ def draw_pictures(
     if image_shape is not None:
         for section, which in lists.items():
             if len(which):
-                first = which[:_MOST_IMAGES]
+                # Two lines of the oddest, one of the others.
+                most = _IMAGES_A_LINE * (2 if section == "oddest" else 1)
+                first = which[:most]
                 made.append(_images(section, scored, first, explain(first), image_shape))
         return made
     shown = lists["oddest"]
@@ -262,7 +263,7 @@ def _images(
 ) -> Picture:
     columns = min(len(which), _IMAGES_A_LINE)
     lines = 3 * -(-len(which) // columns)
-    figure = new_figure(1.15 * columns + 1.0, 1.22 * lines + 0.45 * lines / 3)
+    figure = new_figure(1.15 * columns + 1.0, 1.0 * lines + 0.4 * lines / 3)
     axes = np.asarray(figure.subplots(lines, columns, squeeze=False))
     seen, expected, maps = (
         part.reshape(-1, *shape)
