@@ -20,7 +20,7 @@ from aeanom.errors import InvalidParameterError
 from aeanom.evaluation import Evaluation
 from aeanom.explain import Explanation, Outside, Reason
 from aeanom.model import AnomalyModel
-from aeanom.plots.style import read_count
+from aeanom.plots.style import figure_text, read_count
 from aeanom.report.judgement import (
     MetricLine,
     Tile,
@@ -30,7 +30,7 @@ from aeanom.report.judgement import (
 )
 from aeanom.report.pictures import Picture, draw_pictures, image_shape_of
 from aeanom.report.scored import ScoredRows
-from aeanom.thresholds import benjamini_hochberg
+from aeanom.thresholds import ConformalByGroup, benjamini_hochberg
 from aeanom.words import baseline_verdict, layer_lines, plural, promise_in_words, training_facts
 
 __all__ = ["Content", "build_content"]
@@ -107,6 +107,7 @@ class Content:
     pictures: Mapping[str, list[Picture]]
     rows_in_words: str
     of_images: bool
+    of_columns: bool
 
 
 def build_content(
@@ -130,7 +131,10 @@ def build_content(
     top = read_count("top", top)
     features = _features(model, X, feature_names)
     image = _image_shape(model, image_shape)
-    scored = ScoredRows.of(model, X, y, row_names=row_names, labels=labels, baselines=baselines)
+    noun = "image" if image else "window" if model.axes == ("time", "channel") else "row"
+    scored = ScoredRows.of(
+        model, X, y, row_names=row_names, labels=labels, baselines=baselines, noun=noun
+    )
     reasons = _Reasons(model, scored, features, with_reasons=image is None)
     shown = scored.oddest(None, top)
     is_anomaly, e = scored.is_anomaly, scored.evaluation
@@ -163,7 +167,7 @@ def build_content(
         discovery_rate=_FALSE_DISCOVERY_RATE,
         promise=promise_in_words(model.threshold),
         groups=_groups(model, scored),
-        grouped_by=str(getattr(model.threshold.threshold, "by", "")),
+        grouped_by=_grouped_by(model, features),
         oddest=reasons.of(shown),
         false_alarms=reasons.of(false_alarms),
         misses=reasons.of(misses),
@@ -177,8 +181,9 @@ def build_content(
         columns=columns[:_MOST_COLUMNS],
         more_columns=max(len(columns) - _MOST_COLUMNS, 0),
         pictures=pictures,
-        rows_in_words=_rows_in_words(model, len(scored), image),
+        rows_in_words=_rows_in_words(model, scored, image),
         of_images=image is not None,
+        of_columns=image is None and model.axes == ("feature",),
     )
 
 
@@ -250,32 +255,37 @@ def _image_shape(model: AnomalyModel, given: Sequence[int] | None) -> tuple[int,
     return shape
 
 
-def _rows_in_words(model: AnomalyModel, n: int, image: tuple[int, ...] | None) -> str:
-    shape = " × ".join(map(str, image or model.row_shape))
-    if image is not None:
-        return f"{plural(n, 'image')} of {shape}"
-    if model.axes == ("feature",):
-        return f"{plural(n, 'row')} of {plural(model.n_features, 'column')}"
-    return f"{plural(n, 'window' if model.axes == ('time', 'channel') else 'row')} of {shape}"
+def _rows_in_words(model: AnomalyModel, scored: ScoredRows, image: tuple[int, ...] | None) -> str:
+    if model.axes == ("feature",) and image is None:
+        shape = plural(model.n_features, "column")
+    else:
+        shape = " × ".join(map(str, image or model.row_shape))
+    return f"{plural(len(scored), scored.noun)} of {shape}"
+
+
+def _grouped_by(model: AnomalyModel, features: tuple[str, ...]) -> str:
+    method = model.threshold.threshold
+    if not isinstance(method, ConformalByGroup):
+        return ""
+    return features[method.place(model.n_features, model.features)]
 
 
 def _groups(model: AnomalyModel, scored: ScoredRows) -> list[GroupLine]:
-    groups = model.threshold.groups
-    if not groups:
+    groups, method = model.threshold.groups, model.threshold.threshold
+    if not isinstance(method, ConformalByGroup):
         return []
-    method: Any = model.threshold.threshold
     cells = method.column(scored.rows, model.features).astype(np.float64)
     lines = []
     for group in groups:
         low = -np.inf if group.low is None else group.low
         high = np.inf if group.high is None else group.high
         if group.low is not None and group.low == group.high:
-            members, name = np.isclose(cells, group.low, rtol=1e-6, atol=0), f"{group.low:g}"
+            members, name = np.isclose(cells, group.low, rtol=1e-6, atol=0), figure_text(group.low)
         else:
             members = (cells > low) & (cells <= high)
-            name = f"up to {high:.4g}" if group.low is None else f"above {low:.4g}"
+            name = f"up to {figure_text(high)}" if low == -np.inf else f"above {figure_text(low)}"
             if group.low is not None and group.high is not None:
-                name += f", up to {high:.4g}"
+                name += f", up to {figure_text(high)}"
         lines.append(
             GroupLine(
                 name,

@@ -52,6 +52,8 @@ class ScoredRows:
     row_names, labels : tuple of str, or None
     evaluation : Evaluation or None
         Where there are labels.
+    noun : str
+        What one of them is: a row, a window, an image.
     """
 
     rows: NDArray[Any]
@@ -68,6 +70,7 @@ class ScoredRows:
     row_names: tuple[str, ...] | None
     labels: tuple[str, ...] | None
     evaluation: Evaluation | None
+    noun: str = "row"
 
     @classmethod
     def of(
@@ -79,6 +82,7 @@ class ScoredRows:
         row_names: Sequence[object] | None = None,
         labels: Sequence[object] | None = None,
         baselines: Any = None,
+        noun: str = "row",
     ) -> ScoredRows:
         """Score rows and compare them with labels; rows with missing values are left out.
 
@@ -117,6 +121,7 @@ class ScoredRows:
             row_names=names,
             labels=texts,
             evaluation=evaluation,
+            noun=noun,
         )
 
     def __len__(self) -> int:
@@ -133,7 +138,7 @@ class ScoredRows:
         """Return what a row is called: its name, or "row" and its number."""
         if self.row_names is not None:
             return self.row_names[index]
-        return f"row {self.numbers[index]}"
+        return f"{self.noun} {self.numbers[index]}"
 
     def label(self, index: int) -> str:
         """Return what a row is, where that is known."""
