@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from aeanom import architectures, core, data, errors, metrics, plots, thresholds
     from aeanom.core.registry import available_backends
     from aeanom.detector import AnomalyDetector
-    from aeanom.loading import load
     from aeanom.model import AnomalyModel
+    from aeanom.model_files import load
 
 __all__ = [
     "AnomalyDetector",
@@ -40,7 +40,7 @@ _HOMES = {
     "AnomalyDetector": "aeanom.detector",
     "AnomalyModel": "aeanom.model",
     "available_backends": "aeanom.core.registry",
-    "load": "aeanom.loading",
+    "load": "aeanom.model_files",
 }
 
 

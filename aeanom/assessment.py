@@ -27,8 +27,10 @@ from aeanom.health import Evidence, Sample, check_fit
 __all__ = ["assess_fit", "familiar_after_calibration", "observe"]
 
 MOST_ROWS = 1000
-MOST_ELEMENTS = 1_000_000
-LEAST_ROWS = 50
+MOST_ELEMENTS = 128_000
+# Enough to calibrate a margin, and to compare two samples.
+LEAST_ROWS = 100
+_ADDING_TERMS = frozenset({"gaussian_latent", "activity_regularization"})
 # With fewer calibration rows, what is usual for a feature is read from training rows.
 LEAST_CALIBRATION_ROWS = 20
 
@@ -47,23 +49,23 @@ def observe(autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float) -
     Returns
     -------
     Sample
-        Of at most 1,000 rows and about a million elements.
+        Of at most 1,000 rows; of fewer, but at least 100, where rows have more than 128 elements.
     """
     most = max(min(MOST_ROWS, MOST_ELEMENTS // prod(rows.shape[1:])), LEAST_ROWS)
-    if len(rows) > most:
-        rows = rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
+    rows = _some(rows, most)
     network = _quick_to_start(autoencoder)
     scaled, returned, errors = np.empty(rows.shape), np.empty(rows.shape), np.empty(rows.shape)
     for part, elements in element_errors(network, scaler, loss, rows):
         scaled[part], returned[part] = elements.rows, elements.reconstruction
         errors[part] = elements.errors
     in_dtype = scaled.astype(network.dtype)
+    adds_terms = not _ADDING_TERMS.isdisjoint(autoencoder.architecture.kinds)
     return Sample(
         rows=scaled,
         reconstruction=returned,
         errors=errors,
         latents=_latents(network, in_dtype),
-        penalties=network.penalties(in_dtype),
+        penalties=network.penalties(in_dtype) if adds_terms else np.zeros(len(rows)),
     )
 
 
@@ -144,10 +146,17 @@ def _calibrated(
     if len(calibration_rows) >= LEAST_CALIBRATION_ROWS:
         usual = _usual(calibration, _unit(scaler, calibration.rows.shape[1:]), "calibration")
     if inputs is not None:
-        inputs = inputs.calibrated(calibration_rows)
+        inputs = inputs.calibrated(_some(calibration_rows, MOST_ROWS))
     if latents is not None and calibration.latents is not None:
         latents = latents.calibrated(calibration.latents)
     return Familiar(usual, inputs, latents)
+
+
+def _some(rows: Float, most: int) -> Float:
+    """Return at most so many rows, at even distances."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]
 
 
 def _usual(sample: Sample, unit: NDArray[np.float64], name: str) -> UsualErrors:

@@ -28,6 +28,7 @@ except ImportError as error:
 from aeanom import __version__
 from aeanom.architectures import Architecture, Shape, from_data
 from aeanom.assessment import assess_fit
+from aeanom.calibration import check_threshold, fit_threshold
 from aeanom.core.backend import Backend
 from aeanom.core.batches import Block
 from aeanom.core.callbacks import Callback, callbacks_from
@@ -48,7 +49,7 @@ from aeanom.core.weights import Float
 from aeanom.errors import ArchitectureError, InvalidParameterError, NotFittedError, TrainingError
 from aeanom.explain import Explanation
 from aeanom.health import warn_of
-from aeanom.model import AnomalyModel, check_threshold, fit_threshold, names_of_elements
+from aeanom.model import AnomalyModel
 from aeanom.thresholds import Threshold, resolve
 
 __all__ = ["AnomalyDetector"]
@@ -235,7 +236,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         loss.check(architecture)
         seed = seed_from(self.random_state)
         names = column_names(X)
-        features = names or names_of_elements(architecture)
+        features = names or architecture.element_names
         check_threshold(threshold, features)
 
         split = self._split(

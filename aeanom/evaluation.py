@@ -24,8 +24,8 @@ from aeanom.thresholds import FittedThreshold
 __all__ = ["Baseline", "Evaluation"]
 
 CONFIDENCE = 0.95
-#: Rows drawn for all resamples together: 1,000 resamples up to 200,000 rows.
-_MOST_DRAWN = 200_000_000
+#: Rows drawn for all resamples together: 1,000 resamples up to 100,000 rows.
+_MOST_DRAWN = 100_000_000
 _RESAMPLES = (200, 1000)
 _USUAL_RATE = 0.05
 
@@ -93,7 +93,7 @@ class Evaluation:
     false_positive_rate_interval : (low, high) or None
         Where the rate on new normal rows may fall; see `FittedThreshold.interval`.
     n_resamples : int
-        How many there were: 1,000, fewer for more than 200,000 rows.
+        How many there were: 1,000, fewer for more than 100,000 rows.
     baselines : tuple of Baseline
     """
 

@@ -1,7 +1,7 @@
 """`AnomalyModel`: what a fit leaves behind. It scores, explains and is saved without a framework.
 
 With the NumPy backend it needs NumPy and safetensors and nothing else. `detector.py` makes one,
-`loading.py` reads one from a file.
+`model_files.py` writes one to a file and reads it back, `calibration.py` fits its threshold.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture, Shape
 from aeanom.assessment import familiar_after_calibration
+from aeanom.calibration import fit_threshold, fit_to_rows
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.history import History
 from aeanom.core.losses import Loss
-from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.registry import get_backend, resolve_backend
 from aeanom.core.rows import as_rows, check_names
 from aeanom.core.scaling import Scaler
@@ -30,22 +30,17 @@ from aeanom.core.weights import Float, Weights
 from aeanom.errors import InvalidDataError, InvalidParameterError
 from aeanom.explain import Explanation, Familiar
 from aeanom.parity import ParityReport, compare
-from aeanom.storage import write_model_file
 from aeanom.thresholds import (
-    ConformalByGroup,
     FittedThreshold,
-    LabelledThreshold,
-    Precision,
     Threshold,
     benjamini_hochberg,
     p_values,
-    read_labels,
     resolve,
     warn_if_too_few_to_discover,
 )
 from aeanom.thresholds.probability import anomaly_probability
 
-__all__ = ["AnomalyModel", "check_threshold", "fit_threshold", "names_of_elements"]
+__all__ = ["AnomalyModel"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,19 +100,9 @@ class AnomalyModel:
         return prod(self.row_shape)
 
     @property
-    def axes(self) -> tuple[str, ...]:
-        """What the axes of a row are: ("feature",), ("time", "channel"), ("row", "column"), ..."""
-        if len(self.row_shape) == 1:
-            return ("feature",)
-        if len(self.row_shape) == 2 and self.architecture.has_channels:
-            return ("time", "channel")
-        named = ("row", "column", "channel")[: len(self.row_shape)]
-        return named + tuple(f"axis {axis}" for axis in range(len(named), len(self.row_shape)))
-
-    @property
     def features(self) -> tuple[str, ...]:
         """Names of the columns, or "feature 0" and so on; of all elements in C order."""
-        return self.feature_names or names_of_elements(self.architecture)
+        return self.feature_names or self.architecture.element_names
 
     @property
     def dtype(self) -> str:
@@ -229,11 +214,17 @@ class AnomalyModel:
     def anomaly_probability(self, X: Any) -> NDArray[np.float64]:
         """Where each row's score lies between normal and odd, of shape (n,), in (0, 1].
 
-        0.5 at the threshold, 0.05 at the median of normal rows, rising with the score: a figure to
-        show, and no probability that a row is an anomaly. See
-        `aeanom.thresholds.probability.anomaly_probability`.
+        0.5 at the row's threshold, 0.05 at the median of normal rows, rising with the score (where
+        thresholds go by group, among rows of a group): a figure to show, and no probability that a
+        row is an anomaly. See `aeanom.thresholds.probability.anomaly_probability`.
         """
-        return anomaly_probability(self.anomaly_score(X), self._normal_scores, self.threshold.value)
+        rows = self._rows(X)
+        scores, limits = self._score(rows), self.threshold.limits(rows, self.features)
+        result = np.empty(len(rows))
+        for limit in np.unique(limits):
+            same = limits == limit
+            result[same] = anomaly_probability(scores[same], self._normal_scores, float(limit))
+        return result
 
     def extrapolates(self, X: Any) -> NDArray[np.bool_]:
         """Return whether each row lies far outside of what training saw, of shape (n,).
@@ -286,7 +277,7 @@ class AnomalyModel:
             errors,
             expected,
             rows.astype(np.float64),
-            axes=self.axes,
+            axes=self.architecture.axes,
             familiar=self.familiar,
             latents=self._encode(rows).astype(np.float64) if knows_latents else None,
         )
@@ -413,27 +404,9 @@ class AnomalyModel:
                 "to be: calibrate(X, thresholds.Conformal(0.05))"
             )
         rows = self._rows(X)
-        scores, precision = self._score(rows), _precision(self.dtype)
-        if y is not None:
-            is_anomaly = read_labels(y, len(rows))
-            if is_anomaly.all():
-                raise InvalidDataError(
-                    f"all {len(rows)} labels are anomalies: a threshold needs normal rows"
-                )
-        if isinstance(description, LabelledThreshold):
-            if y is None:
-                raise InvalidParameterError(
-                    f"{description!r} needs the rows' labels: calibrate(X, threshold, y=labels), "
-                    "with 1 for anomalies and 0 for normal rows"
-                )
-            fitted = description.fit(scores, is_anomaly, precision=precision, sample="labelled")
-        if y is not None:
-            rows, scores = rows[~is_anomaly], scores[~is_anomaly]
-        if not isinstance(description, LabelledThreshold):
-            none = np.empty(0)
-            fitted = fit_threshold(
-                description, none, scores, self.dtype, rows=rows, features=self.features
-            )
+        fitted, is_normal, scores = fit_to_rows(
+            description, rows, self._score(rows), y, self.dtype, self.features
+        )
         counts = {**self.provenance.get("rows", {}), "calibration": len(scores)}
         return replace(
             self,
@@ -441,7 +414,7 @@ class AnomalyModel:
             calibration_scores=np.sort(scores),
             provenance={**self.provenance, "rows": counts},
             familiar=familiar_after_calibration(
-                self.familiar, self.autoencoder, self.scaler, self.loss, rows
+                self.familiar, self.autoencoder, self.scaler, self.loss, rows[is_normal]
             ),
         )
 
@@ -452,34 +425,9 @@ class AnomalyModel:
 
         Any backend on any machine can load it; see `aeanom.load`.
         """
-        # What cannot be read back is refused now, not when somebody needs the file.
-        FittedThreshold.from_dict(self.threshold.to_dict())
-        provenance = dict(self.provenance)
-        if isinstance(self.architecture, ModuleArchitecture):
-            provenance["probe"] = self.probe()
-        manifest = {
-            "architecture": self.architecture.to_dict(),
-            "dtype": self.dtype,
-            "loss": self.loss.to_dict(),
-            "scaler": self.scaler.kind,
-            "threshold": self.threshold.to_dict(),
-            "feature_names": self.feature_names and list(self.feature_names),
-            "history": self.history.to_dict(),
-            "provenance": provenance,
-            "backend": self.backend,
-            "familiar": self.familiar and self.familiar.to_dict(),
-        }
-        tensors = {f"weights/{name}": array for name, array in self.weights.items()}
-        tensors |= {
-            "scaler/center": self.scaler.center,
-            "scaler/scale": self.scaler.scale,
-            "scores/training": self.training_scores,
-            "scores/calibration": self.calibration_scores,
-        }
-        if self.familiar is not None:
-            arrays = self.familiar.arrays()
-            tensors |= {f"familiar/{name}": array for name, array in arrays.items()}
-        write_model_file(path, manifest, tensors)
+        from aeanom.model_files import write_model
+
+        write_model(self, path)
 
     def summary(self) -> str:
         """Return what the model is, in a few lines of plain text."""
@@ -552,78 +500,3 @@ class AnomalyModel:
 
     def _score(self, rows: Float) -> NDArray[np.float64]:
         return score_rows(self.autoencoder, self.scaler, self.loss, rows)
-
-
-def names_of_elements(architecture: Architecture) -> tuple[str, ...]:
-    """Return "feature 0" and so on for all elements of a row, in C order."""
-    shape = architecture.input_shape
-    axes: tuple[str, ...] = ("row", "column", "channel")
-    if len(shape) == 1:
-        axes = ("feature",)
-    elif len(shape) == 2 and architecture.has_channels:
-        axes = ("time", "channel")
-    return tuple(
-        ", ".join(f"{axis} {index}" for axis, index in zip(axes, place, strict=False))
-        for place in np.ndindex(shape)
-    )
-
-
-def check_threshold(threshold: Threshold, features: tuple[str, ...]) -> None:
-    """Raise before a training what `fit_threshold` would raise after it.
-
-    Raises
-    ------
-    InvalidParameterError
-        If the threshold needs labels, or a column that rows of these features do not have.
-    """
-    if isinstance(threshold, LabelledThreshold):
-        raise InvalidParameterError(
-            f"{threshold!r} needs labels, and a fit has none: fit with threshold='auto', then "
-            "calibrate(X, threshold, y=labels) with rows that were not trained on"
-        )
-    if isinstance(threshold, ConformalByGroup):
-        threshold.place(len(features), features)
-
-
-def fit_threshold(
-    threshold: Threshold,
-    training_scores: NDArray[np.float64],
-    calibration_scores: NDArray[np.float64],
-    dtype: str,
-    *,
-    rows: Float | None = None,
-    features: tuple[str, ...] = (),
-) -> FittedThreshold:
-    """Fit a threshold on the sample that it wants; see `AnomalyModel.with_threshold`.
-
-    `rows` are those of the calibration scores, in their order; a model keeps none.
-    """
-    if isinstance(threshold, LabelledThreshold):
-        raise InvalidParameterError(
-            f"{threshold!r} needs rows with labels, and a model keeps none: "
-            "calibrate(X, threshold, y=labels)"
-        )
-    if threshold.sample == "calibration" and len(calibration_scores) == 0:
-        raise InvalidParameterError(
-            f"{threshold!r} needs the scores of rows that were held out, and this fit held none "
-            "out. Fit with threshold='auto', or fit the threshold to new normal rows with "
-            "calibrate(X_normal, threshold=...)"
-        )
-    held_out = threshold.sample != "training" and len(calibration_scores) > 0
-    name, scores = (
-        ("calibration", calibration_scores) if held_out else ("training", training_scores)
-    )
-    precision = _precision(dtype)
-    if isinstance(threshold, ConformalByGroup):
-        if rows is None:
-            raise InvalidParameterError(
-                f"{threshold!r} needs the rows themselves, and a model keeps their scores alone: "
-                "calibrate(X_normal, threshold)"
-            )
-        column = threshold.column(rows, features)
-        return threshold.fit(scores, column, precision=precision, sample=name)
-    return threshold.fit(scores, precision=precision, sample=name)
-
-
-def _precision(dtype: str) -> Precision:
-    return "float64" if dtype == "float64" else "float32"

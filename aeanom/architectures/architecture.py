@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 from aeanom.architectures.layers import (
@@ -109,6 +110,25 @@ class Architecture:
         """What each layer draws in a training step, by layer name."""
         sites = {placed.name: placed.layer.draws(placed.input_shape) for placed in self.walk()}
         return {name: draws for name, draws in sites.items() if draws is not None}
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What the axes of a row are: ("feature",), ("time", "channel"), ("row", "column"), ..."""
+        rank = len(self.input_shape)
+        if rank == 1:
+            return ("feature",)
+        if rank == 2 and self.has_channels:
+            return ("time", "channel")
+        named = ("row", "column", "channel")[:rank]
+        return named + tuple(f"axis {axis}" for axis in range(len(named), rank))
+
+    @property
+    def element_names(self) -> tuple[str, ...]:
+        """Names of all elements of a row, in C order: "feature 0", or "time 3, channel 1"."""
+        return tuple(
+            ", ".join(f"{axis} {index}" for axis, index in zip(self.axes, place, strict=True))
+            for place in product(*map(range, self.input_shape))
+        )
 
     @property
     def latent_shape(self) -> Shape:

@@ -25,7 +25,7 @@ _RANGES = {
 
 def info(model: ModelArgument, as_json: JsonOption = False) -> None:
     """Show what a model is, how it was trained and how well, its columns and its threshold."""
-    from aeanom.loading import read_model
+    from aeanom.model_files import read_model
     from aeanom.storage import read_manifest
 
     # As it stands in the file: nothing is computed, and no framework need be loaded for it.

@@ -30,6 +30,8 @@ FLAGGED = 0.01
 ROWS_TO_CALIBRATE = round(1 / FLAGGED) - 1
 UNCALIBRATED_MARGIN = 0.5
 
+_ELEMENTS_AT_ONCE = 1 << 18
+
 
 @dataclass(frozen=True, eq=False)
 class UsualErrors:
@@ -121,8 +123,14 @@ class SeenRange:
 
     def farthest(self, rows: NDArray[Any]) -> Floats:
         """Return the largest of a row's distances, of shape (n,)."""
+        result = np.empty(len(rows))
         axes = tuple(range(1, rows.ndim))
-        return np.asarray(self.beyond(rows).max(axis=axes, initial=0.0))
+        # In parts, so that memory does not grow with the rows.
+        size = max(_ELEMENTS_AT_ONCE // max(self.low.size, 1), 1)
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            self.beyond(rows[part]).max(axis=axes, initial=0.0, out=result[part])
+        return result
 
     def calibrated(self, rows: NDArray[Any]) -> SeenRange:
         """Return this range with the margin that at most 1 % of new normal rows exceed.

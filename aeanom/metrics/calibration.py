@@ -41,8 +41,8 @@ class PValueCalibration:
         Kolmogorov-Smirnov: the largest distance between the shares and what is expected, over all
         levels and not just those above.
     excess : float
-        The largest amount by which the shares are more than expected, at least 0: the side on which
-        a promise is broken.
+        The largest amount by which the shares are more than expected: the side on which a promise
+        is broken. Not negative, as at the largest p-value all rows are counted.
     n_rows : int
     """
 
@@ -129,16 +129,14 @@ def p_value_calibration(
     over = shares_at - _expected(places, n_calibration)
     before = places if n_calibration is None else _previous(places, n_calibration)
     under = _expected(before, n_calibration) - shares_before
-    # From the last p-value on all rows are counted, and expected goes up to 1.
-    distances = np.concatenate((over, under, [0.0]))
     return PValueCalibration(
         levels=at,
         shares=_shares(p, at),
         expected=_expected(at, n_calibration),
         low=low,
         high=high,
-        ks_distance=float(distances.max()),
-        excess=float(max(over.max(), 0.0)),
+        ks_distance=float(max(over.max(), under.max())),
+        excess=float(over.max()),
         n_rows=n_rows,
     )
 

@@ -1,7 +1,7 @@
 """What a threshold makes of scores, at every place where it could be, and whether p-values hold.
 
-It imports NumPy; matplotlib and SciPy inside the functions. How well scores rank rows, with no
-threshold, is in `ranking.py`.
+It imports NumPy and `aeanom.metrics`; matplotlib inside the functions. How well scores rank rows,
+with no threshold, is in `ranking.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aeanom.errors import InvalidDataError, InvalidParameterError
+from aeanom import metrics
+from aeanom.errors import InvalidDataError
 from aeanom.metrics._labels import read_labels, read_scores
 from aeanom.plots.figures import new_axes
 from aeanom.plots.style import (
@@ -26,7 +27,6 @@ from aeanom.plots.style import (
     printable,
     ratio,
     read_classes,
-    read_count,
     spans_decades,
 )
 
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["p_value_calibration", "threshold_sweep"]
 
-# Above this many rows a smooth distribution stands for the counts one by one.
-_MOST_ROWS_COUNTED = 5000
 _LOOKS = {
     "precision": (NORMAL, "-", "o"),
     "recall": (ANOMALOUS, "--", "s"),
@@ -135,20 +133,18 @@ def p_value_calibration(
     p_values: ArrayLike,
     is_anomaly: ArrayLike | None = None,
     *,
-    calibration_rows: int | None = None,
+    n_calibration: int | None = None,
     confidence: float = 0.95,
     axes: Axes | None = None,
     title: str = "Calibration of p-values",
 ) -> Axes:
     """Draw which share of normal rows has a p-value of at most α, against α.
 
-    p-values that keep their promise lie on the diagonal or below it. The band says how far from it
-    chance takes n rows, for each α by itself. If the calibration is ideal the count of rows is
-    binomial. That of m rows is itself a draw: the realised rate follows Beta(k, m + 1 − k) with
-    k = ⌊α(m + 1)⌋, the count given it is binomial, and `calibration_rows=m` draws the band of both
-    together (beta-binomial; above 5,000 rows by the Beta distribution of the same mean and
-    variance), which for small m is much wider. No p-value can be below 1 / (m + 1); there the band
-    is zero.
+    p-values that keep their promise lie on the diagonal or below it. The band, of
+    `aeanom.metrics.p_value_calibration`, says how far from it chance takes so many rows, for each
+    α by itself. If the p-values are independent the count of rows is binomial. Conformal ones all
+    share one calibration of n rows, which is a draw too: with `n_calibration` the band is that of
+    both together, and for small n much wider.
 
     Parameters
     ----------
@@ -156,8 +152,8 @@ def p_value_calibration(
         From 0 to 1.
     is_anomaly : array-like of bool, shape (n,), optional
         Rows where it is True are left out: the promise is about normal ones.
-    calibration_rows : int, optional
-        How many scores the p-values were computed from.
+    n_calibration : int, optional
+        How many calibration scores the p-values were computed from.
     confidence : float
         Of the band, between 0 and 1.
     axes : Axes, optional
@@ -173,14 +169,11 @@ def p_value_calibration(
     InvalidDataError
         If the two arrays are not of one length, no row is normal, or values lie outside [0, 1].
     InvalidParameterError
-        If `confidence` is not between 0 and 1, or `calibration_rows` no positive whole number.
+        If `confidence` is not between 0 and 1, or `n_calibration` no positive whole number.
     MissingDependencyError
         If matplotlib is not installed.
     """
     values = read_scores(p_values, "p_values")
-    outside = np.count_nonzero((values < 0) | (values > 1))
-    if outside:
-        raise InvalidDataError(f"{outside} of {values.size} p-values lie outside [0, 1]")
     if is_anomaly is not None:
         anomalous = read_labels(is_anomaly, "is_anomaly")
         if anomalous.shape != values.shape:
@@ -191,18 +184,18 @@ def p_value_calibration(
         values = values[~anomalous]
         if not values.size:
             raise InvalidDataError(f"none of the {anomalous.size} rows is normal")
-    if not 0 < confidence < 1:
-        raise InvalidParameterError(f"confidence must be between 0 and 1, got {confidence!r}")
-    if calibration_rows is not None:
-        calibration_rows = read_count("calibration_rows", calibration_rows)
+    calibration = metrics.p_value_calibration(
+        values,
+        n_calibration=n_calibration,
+        levels=np.linspace(0, 1, 201),
+        confidence=confidence,
+    )
     axes = axes or new_axes(5.2, 4.9)
 
-    alphas = np.linspace(0, 1, 201)
-    lower, upper = _band(alphas, len(values), calibration_rows, confidence)
     axes.fill_between(
-        alphas,
-        lower,
-        upper,
+        calibration.levels,
+        calibration.low,
+        calibration.high,
         color=NEUTRAL,
         alpha=0.25,
         linewidth=0,
@@ -258,48 +251,3 @@ def _figures_at(places: Floats, errors: Floats, anomalous: NDArray[np.bool_]) ->
     if n_normal:
         lines["false-positive rate"] = false_alarms / n_normal
     return lines
-
-
-def _band(
-    alphas: Floats, n_rows: int, calibration_rows: int | None, confidence: float
-) -> tuple[Floats, Floats]:
-    """Return the central interval of the share of rows with p ≤ α, for each α."""
-    from scipy.stats import binom
-
-    tail = (1 - confidence) / 2
-    if calibration_rows is None:
-        # In numbers of rows; SciPy's is −1 where α is 0.
-        low, high = (binom.ppf(q, n_rows, alphas).clip(0) / n_rows for q in (tail, 1 - tail))
-        return low, high
-    low, high = np.zeros((2, len(alphas)))
-    for index, alpha in enumerate(alphas):
-        # 0.07 · 100 is a hair above 7, and 0.29 · 100 a hair below 29.
-        rank = int(alpha * (calibration_rows + 1) * (1 + 1e-12))
-        if rank > calibration_rows:
-            low[index] = high[index] = 1.0
-        elif rank > 0:
-            interval = _beta_binomial if n_rows <= _MOST_ROWS_COUNTED else _beta
-            low[index], high[index] = interval(n_rows, rank, calibration_rows + 1 - rank, tail)
-    return low, high
-
-
-def _beta_binomial(n: int, a: int, b: int, tail: float) -> tuple[float, float]:
-    """Return the quantiles of a beta-binomial share, from the probability of every count."""
-    from scipy.special import betaln, gammaln
-
-    counts = np.arange(n + 1)
-    of_choices = gammaln(n + 1) - gammaln(counts + 1) - gammaln(n - counts + 1)
-    cumulative = np.cumsum(np.exp(of_choices + betaln(counts + a, n - counts + b) - betaln(a, b)))
-    low, high = np.searchsorted(cumulative, [tail, 1 - tail])
-    return low / n, min(high, n) / n
-
-
-def _beta(n: int, a: int, b: int, tail: float) -> tuple[float, float]:
-    """Return the quantiles of the Beta distribution with a beta-binomial share's mean, variance."""
-    from scipy.stats import beta
-
-    # The variance of the share is that of its probability, and that of counting besides.
-    concentration = n * (a + b + 1) / (a + b + n) - 1
-    mean = a / (a + b)
-    shape = mean * concentration, (1 - mean) * concentration
-    return float(beta.ppf(tail, *shape)), float(beta.ppf(1 - tail, *shape))

@@ -128,9 +128,9 @@ def contribution_matrix(
     k: int = 8,
     *,
     axes: Axes | None = None,
-    title: str = "Shares of the error",
+    title: str = "Shares of the score",
 ) -> Axes:
-    """Draw the share that each feature has in the error of each row, as a table of shades.
+    """Draw the share that each feature has in the score of each row, as a table of shades.
 
     Columns are the `k` features that have the largest shares over all these rows together, and
     one for the others; each row adds up to 1.
@@ -198,5 +198,5 @@ def contribution_matrix(
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylabel("row, in their order")
     axes.set_title(title, parse_math=False)
-    axes.figure.colorbar(image, ax=axes, label="share of the error")
+    axes.figure.colorbar(image, ax=axes, label="share of the score")
     return axes

@@ -139,9 +139,9 @@ def _two_dimensions(units: Floats) -> tuple[Floats, tuple[str, str]]:
     """Return two columns to draw, and what they are."""
     n, width = units.shape
     if width == 1:
-        return np.column_stack([np.arange(n), units]), ("row", "latent 1")
+        return np.column_stack([np.arange(n), units]), ("row", "latent 0")
     if width == 2:
-        return units, ("latent 1", "latent 2")
+        return units, ("latent 0", "latent 1")
     centred = units - units.mean(axis=0)
     _, scales, directions = np.linalg.svd(centred, full_matrices=False)
     directions = directions[:2]

@@ -74,7 +74,7 @@ def to_svg(
     content = BytesIO()
     with warnings.catch_warnings():
         # Letters that matplotlib's font lacks: the browser has them.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure.savefig(
             content,
             format="svg",

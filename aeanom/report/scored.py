@@ -18,8 +18,6 @@ from aeanom.core.rows import as_rows, check_names, column_names
 from aeanom.errors import InvalidDataError, UnsupportedError
 from aeanom.evaluation import Evaluation
 from aeanom.model import AnomalyModel
-from aeanom.thresholds import p_values
-from aeanom.thresholds.probability import anomaly_probability
 from aeanom.words import plural
 
 __all__ = ["ScoredRows"]
@@ -97,8 +95,6 @@ class ScoredRows:
             raise InvalidDataError("a comparison with baselines needs labels: give y as well")
         scores = model.anomaly_score(rows)
         flags = model.is_anomaly(rows, scores=scores)
-        held_out = model.calibration_scores
-        normal = held_out if len(held_out) else model.training_scores
         knows_range = model.familiar is not None and model.familiar.inputs is not None
         evaluation = None
         if is_anomaly is not None:
@@ -113,8 +109,8 @@ class ScoredRows:
             refused=refused,
             scores=scores,
             limits=model.threshold.limits(rows, model.features),
-            p_values=p_values(scores, normal),
-            probabilities=anomaly_probability(scores, normal, model.threshold.value),
+            p_values=model.p_values(rows),
+            probabilities=model.anomaly_probability(rows),
             flags=flags,
             outside=model.extrapolates(rows) if knows_range else None,
             is_anomaly=is_anomaly,

@@ -17,7 +17,7 @@ from aeanom.thresholds.base import FittedThreshold, Precision, tolerance_of
 from aeanom.thresholds.peaks import PeaksOverThreshold, tail_limit
 from aeanom.thresholds.placement import clear_of_scores
 from aeanom.thresholds.reading import check_names, read_count, read_parameter, read_scores
-from aeanom.thresholds.tail import fit_tail
+from aeanom.thresholds.tail import Tail, fit_tail
 
 __all__ = ["StreamingPeaks"]
 
@@ -26,14 +26,19 @@ _MOST_EXCESSES = 1000
 
 
 class StreamingPeaks:
-    """A peaks-over-threshold limit that follows new normal scores: the SPOT algorithm.
+    """A peaks-over-threshold limit that follows new normal scores: the SPOT algorithm, mended.
 
-    Each new score that is above the present threshold is flagged and not learned from. One between
-    the initial threshold and the present one is a new excess: the tail is estimated again, from the
-    newest 1,000 excesses, and the threshold moves. Any lower one is only counted. The initial
-    threshold stays what it was, so that this follows a tail that becomes known better, and not a
-    process that drifts away: for that, begin again with `PeaksOverThreshold.stream` on recent
-    scores.
+    Each new score above the present threshold is flagged. One between the initial threshold and the
+    present one is a new excess: the tail is estimated again, from the newest 1,000 excesses, and
+    the threshold moves. Any lower one is only counted. The initial threshold stays what it was, so
+    that this follows a tail that becomes known better, and not a process that drifts away: for
+    that, begin again with `PeaksOverThreshold.stream` on recent scores.
+
+    Of the flagged scores the algorithm as published learns nothing. It then sees a tail that is cut
+    off at its own threshold, lowers it, cuts off more, and after 20,000 scores flags several times
+    the risk. A share of normal scores is flagged by design, the risk, so that many of the flagged
+    are learned from as well, the first to come; each as no larger than what a tenth of the risk
+    exceeds, since it may be an anomaly.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ class StreamingPeaks:
     value : float
         The present threshold.
     n_scores : int
-        Scores learned from so far, those at the beginning included; flagged ones are not.
+        Scores learned from so far, those at the beginning included.
     n_excesses : int
         How many of them were above the initial threshold.
 
@@ -88,9 +93,11 @@ class StreamingPeaks:
         self._initial = initial
         self._peaks = deque(excesses.tolist(), maxlen=_MOST_EXCESSES)
         self._figures = dict(fitted.figures)
+        self._n_first = values.size
+        self._n_learned_flags = 0
 
     def update(self, scores: ArrayLike) -> NDArray[np.bool_]:
-        """Flag new scores, in order, and learn from those that are not flagged.
+        """Flag new scores, in order, and learn from them.
 
         Parameters
         ----------
@@ -121,7 +128,13 @@ class StreamingPeaks:
             score = float(values[index])
             if score > self.value:
                 flags[index] = True
-                continue
+                if (
+                    self.threshold.risk * (self.n_scores - self._n_first)
+                    < self._n_learned_flags + 1
+                ):
+                    continue
+                self._n_learned_flags += 1
+                score = min(score, self._limit(self.threshold.risk / 10))
             self.n_scores += 1
             self.n_excesses += 1
             self._peaks.append(score)
@@ -146,6 +159,8 @@ class StreamingPeaks:
             "precision": self._precision,
             "n_excesses": self.n_excesses,
             "peaks": list(self._peaks),
+            "n_first": self._n_first,
+            "n_learned_flags": self._n_learned_flags,
         }
 
     @classmethod
@@ -157,7 +172,8 @@ class StreamingPeaks:
         InvalidParameterError
             When something is missing, unknown, of the wrong type or out of range.
         """
-        check_names("a stream", values, {"fitted", "precision", "n_excesses", "peaks"})
+        counts = ("n_excesses", "n_first", "n_learned_flags")
+        check_names("a stream", values, {"fitted", "precision", "peaks", *counts})
         fitted = FittedThreshold.from_dict(values["fitted"])
         if not isinstance(fitted.threshold, PeaksOverThreshold):
             raise InvalidParameterError(
@@ -175,7 +191,9 @@ class StreamingPeaks:
         stream.threshold = fitted.threshold
         stream.value = fitted.value
         stream.n_scores = fitted.n_scores
-        stream.n_excesses = read_count("n_excesses", values["n_excesses"], fitted.n_scores)
+        stream.n_excesses, stream._n_first, stream._n_learned_flags = (
+            read_count(name, values[name], fitted.n_scores) for name in counts
+        )
         stream._precision = values["precision"]
         stream._initial = initial
         stream._peaks = deque(peaks, maxlen=_MOST_EXCESSES)
@@ -189,17 +207,21 @@ class StreamingPeaks:
         )
 
     def _move(self) -> None:
+        tail = self._tail()
         peaks = np.sort(np.array(self._peaks))
-        tail = fit_tail(peaks - self._initial)
-        limit = self._initial + tail_limit(
-            tail, self.threshold.risk, self.n_scores, self.n_excesses
-        )
-        # Nothing is flagged by a tail so heavy that its limit is no float64.
-        limit = min(limit, float(np.finfo(np.float64).max))
-        tolerance = tolerance_of(self._precision)
-        self.value = clear_of_scores(peaks, max(limit, self._initial), tolerance)
+        limit = max(self._limit(self.threshold.risk, tail), self._initial)
+        self.value = clear_of_scores(peaks, limit, tolerance_of(self._precision))
         self._figures |= {
             "excesses": float(self.n_excesses),
             "shape": tail.shape,
             "scale": tail.scale,
         }
+
+    def _tail(self) -> Tail:
+        return fit_tail(np.array(self._peaks) - self._initial)
+
+    def _limit(self, risk: float, tail: Tail | None = None) -> float:
+        """Return the score that is exceeded with this risk, at most the largest float64."""
+        tail = self._tail() if tail is None else tail
+        excess = tail_limit(tail, risk, self.n_scores, self.n_excesses)
+        return min(self._initial + excess, float(np.finfo(np.float64).max))

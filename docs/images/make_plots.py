@@ -49,7 +49,7 @@ def table() -> None:
     save(
         "p_value_calibration",
         plots.p_value_calibration(
-            detector.p_values(rows), is_anomaly, calibration_rows=len(calibration)
+            detector.p_values(rows), is_anomaly, n_calibration=len(calibration)
         ),
     )
     save("latent_space", plots.latent_space(detector.encode(rows), is_anomaly))

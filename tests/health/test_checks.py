@@ -94,6 +94,12 @@ def test_units_of_the_latent_that_died_are_counted():
     assert finding(detector, "dead_latent_units").figures == {"dead": dead, "units": 4}
 
 
+def test_one_unit_that_hardly_varies_is_dead_and_a_narrow_one_is_not():
+    latents = normal_rows(600, 3) * np.array([1.0, 1e-2, 1e-5])
+    (found,) = check_fit(evidence(sample(X, X + 0.01 * normal_rows(600, 6), latents)))
+    assert found.message.startswith("1 of 3 units of the latent hardly vary")
+
+
 def test_a_variational_latent_that_collapsed_is_told():
     network = variational(dense(6, (16,), 2), beta=50.0)
     with pytest.warns(HealthWarning, match=r"posterior collapse"):

@@ -83,11 +83,11 @@ def test_p_values_that_are_too_large_have_no_excess():
 
 
 def test_levels_that_rounding_moves_count_the_p_values_that_are_on_them():
-    # 0.07 * 100 is more than 7, and 0.57 * 100 less than 57.
+    # 0.07 * 100 is more than 7, 0.57 * 100 less than 57, and 1 - 0.9 less than 0.1.
     p = np.arange(1, 101) / 100
-    found = metrics.p_value_calibration(p, n_calibration=99, levels=[0.07, 0.57, 0.1 + 0.2])
-    np.testing.assert_allclose(found.shares, [0.07, 0.57, 0.3], atol=1e-12)
-    np.testing.assert_allclose(found.expected, [0.07, 0.57, 0.3], atol=1e-12)
+    found = metrics.p_value_calibration(p, n_calibration=99, levels=[0.07, 0.57, 1 - 0.9])
+    np.testing.assert_allclose(found.shares, [0.07, 0.57, 0.1], atol=1e-12)
+    np.testing.assert_allclose(found.expected, [0.07, 0.57, 0.1], atol=1e-12)
 
 
 def test_one_row_and_one_calibration_row_will_do():

@@ -51,6 +51,7 @@ def test_each_group_of_rows_has_its_own_threshold(model):
     np.testing.assert_array_equal(grouped.is_anomaly(rows, scores=scores), scores > limits)
     np.testing.assert_array_equal(grouped.decision_function(rows), limits - scores)
     np.testing.assert_array_equal(grouped.predict(rows), np.where(scores > limits, -1, 1))
+    np.testing.assert_array_equal(grouped.anomaly_probability(rows) > 0.5, scores > limits)
     # What p-values are counted among is the scores of all of them.
     np.testing.assert_array_equal(grouped.calibration_scores, np.sort(scores))
 

@@ -29,18 +29,20 @@ def test_two_units_are_drawn_as_they_are():
     normal, anomalous = axes.collections
     np.testing.assert_array_equal(normal.get_offsets(), LATENTS[~IS_ANOMALY, :2])
     np.testing.assert_array_equal(anomalous.get_offsets(), LATENTS[IS_ANOMALY, :2])
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 1", "latent 2")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("latent 0", "latent 1")
     assert entries(axes) == [f"normal ({sum(~IS_ANOMALY)})", f"anomalous ({sum(IS_ANOMALY)})"]
     # Apart in colour and in shape.
     assert tuple(normal.get_facecolor()[0][:3]) != tuple(anomalous.get_facecolor()[0][:3])
     assert len(normal.get_paths()[0].vertices) != len(anomalous.get_paths()[0].vertices)
 
 
-def test_more_units_are_drawn_by_their_principal_components():
-    pca = PCA(2).fit(LATENTS)
-    expected = pca.transform(LATENTS)
+@pytest.mark.parametrize("turned", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_more_units_are_drawn_by_their_principal_components(turned):
+    latents = LATENTS * [*turned, 1, 1, 1]
+    pca = PCA(2).fit(latents)
+    expected = pca.transform(latents)
     signs = np.sign([row[np.abs(row).argmax()] for row in pca.components_])
-    axes = plots.latent_space(LATENTS)
+    axes = plots.latent_space(latents)
     np.testing.assert_allclose(points(axes), expected * signs, atol=1e-9)
     first, second = pca.explained_variance_ratio_
     assert axes.get_xlabel() == f"component 1 ({first:.0%} of variance)"
@@ -51,7 +53,7 @@ def test_more_units_are_drawn_by_their_principal_components():
 def test_one_unit_is_drawn_against_the_row():
     axes = plots.latent_space(LATENTS[:, :1])
     np.testing.assert_array_equal(points(axes), np.column_stack([np.arange(60), LATENTS[:, 0]]))
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("row", "latent 1")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("row", "latent 0")
 
 
 def test_further_axes_are_more_units():

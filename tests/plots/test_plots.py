@@ -129,7 +129,10 @@ def test_legends_stand_under_the_axes_and_on_the_figure(width):
     from aeanom.plots.figures import new_axes
 
     axes = plots.error_histogram(
-        SCORES, IS_ANOMALY, {"conformal": 1.0, "mean + 3 std": 2.0}, axes=new_axes(width, 3.6)
+        SCORES,
+        IS_ANOMALY,
+        {"conformal": 1.0, "mean + 3 standard deviations": 2.0},
+        axes=new_axes(width, 3.6),
     )
     axes.figure.draw_without_rendering()
     legend = axes.get_legend().get_window_extent()

@@ -1,4 +1,7 @@
-"""`load`: a model from its file, for any backend, or with the module that it was fitted with."""
+"""A model to its file, and back: for any backend, or with the module that it was fitted with.
+
+What a file looks like, and what is checked before it is trusted, is in `storage/`.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,10 @@ from aeanom.core.weights import check_weights
 from aeanom.errors import ModelFileError
 from aeanom.explain import Familiar
 from aeanom.model import AnomalyModel
-from aeanom.storage import TensorSpecs, read_model_file
+from aeanom.storage import TensorSpecs, read_model_file, write_model_file
 from aeanom.thresholds import FittedThreshold
 
-__all__ = ["load", "read_model"]
+__all__ = ["load", "read_model", "write_model"]
 
 
 def load(
@@ -90,6 +93,38 @@ def read_model(path: str | os.PathLike[str]) -> AnomalyModel:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{os.fspath(path)}: not a usable model: {error}") from error
+
+
+def write_model(model: AnomalyModel, path: str | os.PathLike[str]) -> None:
+    """Write a model to a file, whole or not at all; see `AnomalyModel.save`."""
+    # What cannot be read back is refused now, not when somebody needs the file.
+    FittedThreshold.from_dict(model.threshold.to_dict())
+    provenance = dict(model.provenance)
+    if isinstance(model.architecture, ModuleArchitecture):
+        provenance["probe"] = model.probe()
+    manifest = {
+        "architecture": model.architecture.to_dict(),
+        "dtype": model.dtype,
+        "loss": model.loss.to_dict(),
+        "scaler": model.scaler.kind,
+        "threshold": model.threshold.to_dict(),
+        "feature_names": model.feature_names and list(model.feature_names),
+        "history": model.history.to_dict(),
+        "provenance": provenance,
+        "backend": model.backend,
+        "familiar": model.familiar and model.familiar.to_dict(),
+    }
+    tensors = {f"weights/{name}": array for name, array in model.weights.items()}
+    tensors |= {
+        "scaler/center": model.scaler.center,
+        "scaler/scale": model.scaler.scale,
+        "scores/training": model.training_scores,
+        "scores/calibration": model.calibration_scores,
+    }
+    if model.familiar is not None:
+        arrays = model.familiar.arrays()
+        tensors |= {f"familiar/{name}": array for name, array in arrays.items()}
+    write_model_file(path, manifest, tensors)
 
 
 def _familiar(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Familiar | None:
