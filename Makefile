@@ -5,6 +5,7 @@
 #   make lint       ruff, strict mypy
 #   make parity     the slow proofs: whole reference runs in float64, every backend
 #   make table      measure every cell of docs/parity_table.md again
+#   make reports    three pages of `aeanom report`, checked, into reports/
 #   make benchmark  speed of training and scoring, then detection quality (hours;
 #                   BENCHMARK="--workload tiny --quick" hands options to `aeanom benchmark`)
 #   make clean      remove the environments and what the targets wrote
@@ -19,7 +20,7 @@ BENCHMARK ?=
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 \
 	.venv/bin/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test lint parity table benchmark clean
+.PHONY: demo test lint parity table reports benchmark clean
 
 demo: .venv-demo/.installed
 	.venv-demo/bin/aeanom demo
@@ -37,6 +38,9 @@ parity: .venv/.installed
 
 table: .venv/.installed
 	TF_CPP_MIN_LOG_LEVEL=3 .venv/bin/python -m aeanom.testing.table docs/parity_table.md
+
+reports: .venv/.installed
+	.venv/bin/python -m benchmarks.reports --output reports
 
 benchmark: .venv/.installed
 	@test -n "$$AEANOM_DATA" || { echo "set AEANOM_DATA to the folder with tabular/, images/ and series/"; exit 1; }
@@ -59,4 +63,4 @@ benchmark: .venv/.installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-demo demo reproduce build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-demo demo reproduce reports build dist .mypy_cache .pytest_cache .ruff_cache

@@ -13,8 +13,8 @@ from aeanom import errors
 
 PACKAGES = ["aeanom", "aeanom.architectures", "aeanom.baselines", "aeanom.core", "aeanom.data",
             "aeanom.errors", "aeanom.evaluation", "aeanom.explain", "aeanom.health",
-            "aeanom.metrics", "aeanom.parity", "aeanom.plots", "aeanom.storage", "aeanom.testing",
-            "aeanom.thresholds"]  # fmt: skip
+            "aeanom.metrics", "aeanom.parity", "aeanom.plots", "aeanom.report", "aeanom.storage",
+            "aeanom.testing", "aeanom.thresholds", "aeanom.words"]  # fmt: skip
 
 
 def exported(package):

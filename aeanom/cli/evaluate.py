@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +15,7 @@ from aeanom.cli.options import (
     examples,
     split_names,
 )
-from aeanom.cli.output import Printer, plural, print_json
+from aeanom.cli.output import Printer, print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,8 +65,8 @@ def evaluate(
     --ignore is needed only with models that were fitted without column names.
     """
     from aeanom import load
-    from aeanom.cli.report import show_baselines, show_evaluation
-    from aeanom.cli.tables import labels_to_anomalies, read_for_model
+    from aeanom.cli.show import show_baselines, show_evaluation
+    from aeanom.cli.tables import labels_to_anomalies, normal_rows, read_for_model
     from aeanom.evaluation import Evaluation
 
     loaded = load(model, backend=backend)
@@ -76,7 +75,7 @@ def evaluate(
     scores = loaded.anomaly_score(read.rows)
     training, in_words = None, ""
     if baselines is not None:
-        training, in_words = _normal_rows(
+        training, in_words = normal_rows(
             loaded, baselines, label, split_names(normal), split_names(ignore)
         )
     evaluation = Evaluation.of(
@@ -102,34 +101,6 @@ def evaluate(
     show_evaluation(printer, evaluation, loaded.threshold, report=True)
     if training is not None:
         show_baselines(printer, evaluation, in_words)
-
-
-def _normal_rows(
-    model: AnomalyModel, path: str, label: str, normal: Sequence[str], ignore: Sequence[str]
-) -> tuple[NDArray[np.float64], str]:
-    """Read the rows that baselines are fitted on, the normal ones where there are labels.
-
-    Also returns them in words, such as "160 normal rows of train.csv".
-    """
-    from dataclasses import replace
-
-    import numpy as np
-
-    from aeanom.cli.tables import labels_to_anomalies, read_for_model
-
-    if model.feature_names is None:
-        # Only the label's name tells it from the features.
-        read = read_for_model(model, path, label=label, ignore=ignore)
-    else:
-        # Most such tables have labels too, and need not.
-        read = read_for_model(model, path)
-        if label in read.original.column_names:
-            values = read.original.column(label).to_pylist()
-            read = replace(read, labels=np.fromiter(values, dtype=object, count=len(values)))
-    if read.labels is None:
-        return read.rows, f"{plural(len(read.rows), 'row')} of {path}"
-    rows = read.rows[~labels_to_anomalies(read, normal)]
-    return rows, f"{plural(len(rows), 'normal row')} of {path}"
 
 
 def _score_baselines(

@@ -175,8 +175,9 @@ def fit(
     widths = _parse_widths(hidden)
 
     from aeanom import AnomalyDetector, data
-    from aeanom.cli.report import show_health, training_facts
+    from aeanom.cli.show import show_health
     from aeanom.cli.tables import NamedRows, check_output, labels_to_anomalies
+    from aeanom.words import training_facts
 
     if normal and label is None:
         raise typer.BadParameter("needs --label, the column to look in", param_hint="--normal")

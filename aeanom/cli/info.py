@@ -38,7 +38,8 @@ def info(model: ModelArgument, as_json: JsonOption = False) -> None:
 
 
 def _show(path: Path, model: AnomalyModel, digest: str) -> None:
-    from aeanom.cli.report import show_health, show_layers, training_facts
+    from aeanom.cli.show import show_health, show_layers
+    from aeanom.words import training_facts
 
     printer = Printer()
     printer.console.print(str(path), style="bold", soft_wrap=True)

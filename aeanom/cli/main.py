@@ -16,7 +16,18 @@ except ImportError as error:
     ) from error
 
 from aeanom import __version__
-from aeanom.cli import backends, benchmark, demo, evaluate, fit, info, parity, reproduce, score
+from aeanom.cli import (
+    backends,
+    benchmark,
+    demo,
+    evaluate,
+    fit,
+    info,
+    parity,
+    report,
+    reproduce,
+    score,
+)
 from aeanom.cli.group import CommandGroup
 
 __all__ = ["app", "main"]
@@ -57,6 +68,7 @@ app.command(epilog=demo.EXAMPLES)(demo.demo)
 app.command(epilog=fit.EXAMPLES)(fit.fit)
 app.command(epilog=score.EXAMPLES)(score.score)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(epilog=backends.EXAMPLES)(backends.backends)
 app.command(epilog=parity.EXAMPLES)(parity.parity)

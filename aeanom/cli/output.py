@@ -1,6 +1,6 @@
 """How the commands print: answers on standard output, everything else on standard error.
 
-Nothing here knows a model; `report.py` does. Widths follow the terminal, 40 columns included.
+Nothing here knows a model; `show.py` does. Widths follow the terminal, 40 columns included.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+
+from aeanom.words import percent, plural
 
 if TYPE_CHECKING:
     from aeanom.core.callbacks import Callback, Progress
@@ -109,16 +111,6 @@ def written() -> tuple[str, ...]:
 def forget_written() -> None:
     """Begin another command."""
     _written.clear()
-
-
-def percent(share: float) -> str:
-    """Return a share in percent with up to three significant digits: "5.38 %"."""
-    return f"{100 * share:.3g} %"
-
-
-def plural(count: int, noun: str, nouns: str = "") -> str:
-    """Return "1 row", "1,024 rows", or with `nouns` what does not just add an s."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ nothing is drawn where matplotlib is missing. Imported inside the commands.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,20 +15,21 @@ from numpy.typing import NDArray
 
 from aeanom import metrics, plots
 from aeanom.cli.output import Printer, percent, plural
-from aeanom.cli.report import (
+from aeanom.cli.show import (
     show_confusion,
     show_evaluation,
     show_layers,
     show_report,
-    training_facts,
 )
 from aeanom.data import CLASS_NAMES
 from aeanom.evaluation import Evaluation
+from aeanom.report import write_report
 from aeanom.reproduce import fashion_mnist as fashion_mnist_run
 from aeanom.reproduce import pytorch_tutorial as pytorch_run
 from aeanom.reproduce import tensorflow_tutorial as tensorflow_run
+from aeanom.words import training_facts
 
-__all__ = ["fashion_mnist", "pytorch_tutorial", "tensorflow_tutorial"]
+__all__ = ["fashion_mnist", "pytorch_tutorial", "report_fashion_mnist", "tensorflow_tutorial"]
 
 Drawings = Mapping[str, Callable[[], Any]]
 
@@ -168,6 +170,23 @@ def fashion_mnist(printer: Printer, result: fashion_mnist_run.Result) -> Drawing
             result, np.argsort(-scores, kind="stable")[:N_IMAGES], "Test images of largest error"
         )
     return draw
+
+
+def report_fashion_mnist(result: fashion_mnist_run.Result, path: Path) -> None:
+    """Write the page of `aeanom report` about reference run 2."""
+    model = result.model
+    normal = ", ".join(CLASS_NAMES[index] for index in result.normal_classes)
+    write_report(
+        model,
+        fashion_mnist_run.as_rows(result.images, model.row_shape, model.dtype),
+        path,
+        y=result.is_anomaly,
+        title="Anomaly report: Fashion-MNIST",
+        source=f"the 10,000 test images of Fashion-MNIST; normal are {normal}",
+        row_names=[f"image {index}" for index in range(len(result.images))],
+        labels=[CLASS_NAMES[label] for label in result.labels],
+        image_shape=(28, 28),
+    )
 
 
 def pytorch_tutorial(printer: Printer, result: pytorch_run.Result) -> Drawings:

@@ -137,6 +137,7 @@ def tensorflow_tutorial(
         "aeanom reproduce fashion-mnist --architecture convolutional",
         "aeanom reproduce fashion-mnist --normal-classes 5,7,9",
         "aeanom reproduce fashion-mnist --normal-classes all",
+        "aeanom reproduce fashion-mnist --report",
     ),
 )
 def fashion_mnist(
@@ -164,6 +165,10 @@ def fashion_mnist(
     seed: SeedOption = 0,
     dtype: DtypeOption = Dtype.FLOAT32,
     epochs: EpochsOption = 10,
+    report: Annotated[
+        bool,
+        typer.Option("--report", help="Also write report.html, the page of `aeanom report`."),
+    ] = False,
 ) -> None:
     """Learn five kinds of clothes, find the other five; threshold at the 95th percentile.
 
@@ -191,9 +196,10 @@ def fashion_mnist(
     printer = Printer()
     variant = "" if architecture is NetworkName.DENSE else f"-{architecture.value}"
     drawn = reference_runs.fashion_mnist(printer, result)
+    target = _folder(output, f"fashion-mnist{variant}", result.model)
     _write(
         printer,
-        _folder(output, f"fashion-mnist{variant}", result.model),
+        target,
         result.model,
         drawn,
         {
@@ -204,6 +210,9 @@ def fashion_mnist(
             "is_anomaly_tutorial": result.tutorial_flags,
         },
     )
+    if report:
+        reference_runs.report_fashion_mnist(result, target / "report.html")
+        _tell(printer, target / "report.html")
 
 
 @app.command("pytorch-tutorial", epilog=examples("aeanom reproduce pytorch-tutorial --backend jax"))

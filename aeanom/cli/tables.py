@@ -6,6 +6,8 @@ It imports NumPy and `aeanom.data`, and is imported inside the commands.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,18 @@ from aeanom.data import Table, is_anomaly_label, read_table
 from aeanom.errors import InvalidDataError
 from aeanom.model import AnomalyModel
 from aeanom.thresholds import p_values
+from aeanom.words import plural
 
 __all__ = [
     "NamedRows",
     "check_output",
     "labels_to_anomalies",
     "make_table",
+    "normal_rows",
+    "read_arrays",
     "read_for_model",
     "score_columns",
+    "text_column",
 ]
 
 #: Rows that are scored and written at a time; memory grows with them and not with the table.
@@ -91,6 +97,76 @@ def read_for_model(
             "them from Python, aeanom.load(...).anomaly_score(X)"
         )
     return read_table(path, label=label, ignore=ignore, columns=model.feature_names)
+
+
+def read_arrays(path: str, labels: str | None = None) -> Table:
+    """Read rows from a `.npy` file, and their labels from another.
+
+    Raises
+    ------
+    InvalidDataError
+        If a file is no array of numbers or text, or there is not one label a row.
+    """
+    rows = _read_array(path)
+    if labels is None:
+        return Table(rows, (), None, None)
+    known = _read_array(labels)
+    if known.shape != rows.shape[:1]:
+        raise InvalidDataError(
+            f"{labels} holds an array of shape {known.shape}, not one label for each of the "
+            f"{len(rows)} rows of {path}"
+        )
+    return Table(rows, (), known.astype(object), None)
+
+
+def _read_array(path: str) -> NDArray[Any]:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except (ValueError, EOFError) as error:
+        raise InvalidDataError(f"{path} is no array as numpy.save writes it: {error}") from None
+
+
+def normal_rows(
+    model: AnomalyModel, path: str, label: str, normal: Sequence[str], ignore: Sequence[str]
+) -> tuple[NDArray[np.float64], str]:
+    """Read the rows that baselines are fitted on, the normal ones where there are labels.
+
+    Also returns them in words, such as "160 normal rows of train.csv".
+    """
+    if model.feature_names is None:
+        # Only the label's name tells it from the features.
+        read = read_for_model(model, path, label=label, ignore=ignore)
+    else:
+        # Most such tables have labels too, and need not.
+        read = read_for_model(model, path)
+        if label in read.original.column_names:
+            values = read.original.column(label).to_pylist()
+            read = replace(read, labels=np.fromiter(values, dtype=object, count=len(values)))
+    if read.labels is None:
+        return read.rows, f"{plural(len(read.rows), 'row')} of {path}"
+    rows = read.rows[~labels_to_anomalies(read, normal)]
+    return rows, f"{plural(len(rows), 'normal row')} of {path}"
+
+
+def text_column(table: Table, name: str, source: str) -> list[str]:
+    """Return a column of the table as text, empty cells as nothing.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is no such column.
+    """
+    known = table.original.column_names
+    if name not in known:
+        guess = get_close_matches(name, known, n=1)
+        raise InvalidDataError(
+            f"{source} has no column {name!r} to name the rows by"
+            + (f" (did you mean {guess[0]!r}?)" if guess else "")
+            + f"; its columns are {', '.join(map(repr, known[:20]))}"
+            + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+        )
+    values = table.original.column(name).to_pylist()
+    return ["" if value is None else str(value) for value in values]
 
 
 def score_columns(model: AnomalyModel, table: Table) -> dict[str, NDArray[Any]]:

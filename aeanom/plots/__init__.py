@@ -13,11 +13,13 @@ from aeanom.plots.figures import save
 from aeanom.plots.images import error_maps, reconstructions
 from aeanom.plots.latent import latent_space
 from aeanom.plots.overview import overview
+from aeanom.plots.p_values import p_value_histogram
 from aeanom.plots.ranking import precision_recall_curve, roc_curve
 from aeanom.plots.scores import error_histogram, error_scatter
 from aeanom.plots.series import series_scores
 from aeanom.plots.svg import to_svg
 from aeanom.plots.training import loss_curve
+from aeanom.plots.windows import window_contributions
 
 __all__ = [
     "contribution_matrix",
@@ -29,6 +31,7 @@ __all__ = [
     "loss_curve",
     "overview",
     "p_value_calibration",
+    "p_value_histogram",
     "precision_recall_curve",
     "reconstructions",
     "roc_curve",
@@ -36,4 +39,5 @@ __all__ = [
     "series_scores",
     "threshold_sweep",
     "to_svg",
+    "window_contributions",
 ]

@@ -7,12 +7,12 @@ It imports NumPy; matplotlib inside the functions. What is drawn is an `Explanat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aeanom.errors import InvalidDataError, InvalidParameterError
+from aeanom.errors import InvalidDataError
 from aeanom.explain import Explanation
 from aeanom.plots.figures import new_axes
 from aeanom.plots.style import (
@@ -23,6 +23,7 @@ from aeanom.plots.style import (
     finish,
     printable,
     read_count,
+    read_row,
     size_in_inches,
 )
 
@@ -77,7 +78,7 @@ def feature_contributions(
         If matplotlib is not installed.
     """
     k = read_count("k", k)
-    index = _read_row(row, len(explanation))
+    index = read_row(row, len(explanation))
     reasons = explanation.row(index, k)
     score = float(explanation.scores[index])
     n_others = len(explanation.features) - len(reasons)
@@ -161,7 +162,7 @@ def contribution_matrix(
     """
     k = read_count("k", k)
     chosen = range(len(explanation)) if rows is None else rows
-    indices = [_read_row(row, len(explanation)) for row in chosen]
+    indices = [read_row(row, len(explanation)) for row in chosen]
     if not indices:
         raise InvalidDataError("there is no row to draw")
     shares = explanation.share[indices].reshape(len(indices), -1)
@@ -199,9 +200,3 @@ def contribution_matrix(
     axes.set_title(title, parse_math=False)
     axes.figure.colorbar(image, ax=axes, label="share of the score")
     return axes
-
-
-def _read_row(row: Any, n: int) -> int:
-    if isinstance(row, bool) or not isinstance(row, int | np.integer) or not -n <= row < n:
-        raise InvalidParameterError(f"row {row!r} is none of the {n} rows that were explained")
-    return int(row) % n

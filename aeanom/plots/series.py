@@ -31,9 +31,9 @@ from aeanom.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["series_scores"]
+__all__ = ["CHANNEL_COLOURS", "series_scores"]
 
-_CHANNEL_COLOURS = (NORMAL, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+CHANNEL_COLOURS = (NORMAL, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _CHANNEL_DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1)))
 # As many bins as a wide picture has pixels, or nearly.
 _MOST_BINS = 800
@@ -246,13 +246,13 @@ def _draw_channels(axes: Axes, places: Floats, values: Floats, channels: Sequenc
     n_bins = max(_MOST_BINS * 2 // (n_channels + 1), 100)
     kept = [kept_points(places, channel, n_bins) for channel in values.T]
     is_image = sum(map(len, kept)) > _MOST_VECTOR_VERTICES
-    named = n_channels <= len(_CHANNEL_COLOURS)
+    named = n_channels <= len(CHANNEL_COLOURS)
     for index, (channel, points) in enumerate(zip(values.T, kept, strict=True)):
         if named:
             label = printable(channels[index]) if len(channels) else f"channel {index + 1}"
             label = "series" if n_channels == 1 and not len(channels) else label
             look: dict[str, Any] = {
-                "color": _CHANNEL_COLOURS[index],
+                "color": CHANNEL_COLOURS[index],
                 "linestyle": _CHANNEL_DASHES[index],
             }
         else:

@@ -66,6 +66,13 @@ def read_count(name: str, value: Any) -> int:
     return int(value)
 
 
+def read_row(row: Any, n: int) -> int:
+    """Return a place among n rows, from 0, or raise `InvalidParameterError`."""
+    if isinstance(row, bool) or not isinstance(row, int | np.integer) or not -n <= row < n:
+        raise InvalidParameterError(f"row {row!r} is none of the {n} rows that were explained")
+    return int(row) % n
+
+
 def spans_decades(values: Floats) -> bool:
     """Whether values are positive and span more than a decade, so that a log axis shows more."""
     values = values[np.isfinite(values)]
