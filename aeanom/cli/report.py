@@ -140,6 +140,8 @@ def report(
         training, fitted_on = normal_rows(
             loaded, baselines, label, split_names(normal), split_names(ignore)
         )
+        # The page may go to others, to whom the folders of this machine say nothing.
+        fitted_on = fitted_on.replace(baselines, Path(baselines).name)
     write_report(
         loaded,
         read.rows,

@@ -234,7 +234,7 @@ class _Reasons:
 
 
 def _features(model: AnomalyModel, X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
-    names = given or model.feature_names or column_names(X)
+    names = given if given is not None else model.feature_names or column_names(X)
     if names is None:
         return model.features
     if len(names) != model.n_features:

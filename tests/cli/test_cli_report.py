@@ -55,7 +55,7 @@ def test_a_labelled_table_is_what_the_library_writes(run, model_file, train_csv,
         date="27 November",
         top=3,
         baselines=table.rows[~y],
-        baselines_fitted_on=f"160 normal rows of {train_csv}",
+        baselines_fitted_on="160 normal rows of train.csv",
     )
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
     assert "The oddest 3 rows" in text(tmp_path / "page.html")
