@@ -105,6 +105,7 @@ def report(
     What was trained on what, its health, the threshold and its promise, the oddest rows with
     reasons, and pictures; with --label also figures with intervals, false alarms and misses.
     Rows with empty cells are left out, and the page says so.
+    --ignore is needed only with models that were fitted without column names.
     """
     shape = _parse_shape(image)
     if label is None:

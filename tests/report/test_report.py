@@ -280,7 +280,7 @@ def test_hostile_names_are_text_everywhere(model, names):
         y=LABELS,
         title=f"<b>{names[0]}</b></title>",
         source=names[1],
-        date=names[0],
+        date=names[4],
         feature_names=names,
         row_names=[names[index % 5] for index in range(N)],
         labels=[names[index % 5] for index in range(N)],
