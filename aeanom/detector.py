@@ -93,7 +93,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         Share of the rows kept out of training to calibrate the threshold, at most 10,000 and at
         least one. Only for thresholds that need them (the conformal default).
     threshold : "auto", str or Threshold, default="auto"
-        `"auto"` is `thresholds.Conformal(false_positive_rate)`.
+        `"auto"` is `thresholds.Conformal(false_positive_rate)`; `aeanom.thresholds` has the others.
     false_positive_rate : float, default=0.05
         Share of normal rows that may be flagged, in expectation; for the conformal threshold.
     contamination : float or "auto", default="auto"
@@ -130,7 +130,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         A row is an anomaly if its score is strictly greater; with `thresholds.ConformalByGroup`,
         a row of no group.
     offset_ : float
-        `-threshold_`: `decision_function` is `score_samples` minus this.
+        `-threshold_`: `decision_function` is `score_samples` minus this, but for rows of groups.
     history_ : History
         Losses by epoch, seed, how training ended, backend and device; in `health` what is wrong
         with the fit.
@@ -348,12 +348,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
         """Score rows, shape (n,): the higher, the more anomalous."""
         return self._fitted().anomaly_score(X)
 
-    def is_anomaly(self, X: Any) -> NDArray[np.bool_]:
+    def is_anomaly(self, X: Any, *, scores: Any = None) -> NDArray[np.bool_]:
         """Return whether each row's score is strictly above its threshold.
 
-        That is `threshold_` for all rows, except with `thresholds.ConformalByGroup`.
+        That is `threshold_` for all rows, except with `thresholds.ConformalByGroup`. `scores` of
+        the same rows, from `anomaly_score`, are not computed again.
         """
-        return self._fitted().is_anomaly(X)
+        return self._fitted().is_anomaly(X, scores=scores)
 
     def detect(self, X: Any, false_discovery_rate: float = 0.1) -> NDArray[np.bool_]:
         """Name the anomalies of a batch so that at most this share of those named is normal.

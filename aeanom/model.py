@@ -360,14 +360,15 @@ class AnomalyModel:
         """Return the same model with another threshold, without training or scoring anything.
 
         It is fitted on the calibration scores where there are any, else on the training scores;
-        `Contamination` always takes the training scores, `Conformal` only calibration scores.
+        `Contamination` always takes the training scores, `Conformal` and `FalsePositiveBound` only
+        calibration scores.
 
         Raises
         ------
         InvalidParameterError
-            For `Conformal` where no rows were held out, and for thresholds that need the rows
-            themselves or their labels (`ConformalByGroup`, `MaxFBeta`, ...), of which a model keeps
-            the scores alone: call `calibrate` with some.
+            For `Conformal` and `FalsePositiveBound` where no rows were held out, and for thresholds
+            that need the rows themselves or their labels (`ConformalByGroup`, `MaxFBeta`, ...), of
+            which a model keeps the scores alone: call `calibrate` with some.
         """
         fitted = fit_threshold(
             resolve(threshold), self.training_scores, self.calibration_scores, self.dtype

@@ -281,4 +281,7 @@ def _each_row(values: Floats, ndim: int) -> Floats:
 
 
 def _times(factor: float) -> str:
-    return f"{factor:.2g} ×" if factor < 100 else f"{factor:.0f} ×" if factor < 1e6 else "1e6 ×"
+    if factor >= 1e6:
+        return "over 1e6 ×"
+    # Three digits would be "1e+02" with two.
+    return f"{factor:.2g} ×" if factor < 99.5 else f"{factor:.0f} ×"

@@ -1,4 +1,4 @@
-"""The checks: each takes the evidence of a fit and returns a finding, or None.
+"""The checks: each takes the evidence of a fit and yields what it finds, nothing if all is well.
 
 `CHECKS` lists them; to write one, add a function there, a section to `docs/health.md`, and a test
 that makes the failure happen. Imports NumPy, `core` and `errors`.

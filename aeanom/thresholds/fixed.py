@@ -20,7 +20,7 @@ __all__ = ["Fixed"]
 
 @dataclass(frozen=True)
 class Fixed(Threshold):
-    """A threshold that was decided elsewhere and is used as it stands.
+    """A threshold that was decided elsewhere and is used as it stands; it promises nothing.
 
     Parameters
     ----------

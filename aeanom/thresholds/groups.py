@@ -189,10 +189,15 @@ class ConformalByGroup(Threshold):
         if self.by in features:
             return list(features).index(self.by)
         guess = get_close_matches(self.by, features, n=1)
+        if guess:
+            hint = f"; did you mean {guess[0]!r}?"
+        elif features:
+            shown = ", ".join(map(repr, features[:5])) + (", ..." if len(features) > 5 else "")
+            hint = f"; they have {shown}. Columns without names are found by their place, from 0"
+        else:
+            hint = ": their columns have no names, so give its place, from 0"
         raise InvalidParameterError(
-            f"groups are made by column {self.by!r}, which rows do not have"
-            + (f"; did you mean {guess[0]!r}?" if guess else "")
-            + ("" if features else ": their columns have no names, so give its place, from 0")
+            f"groups are made by column {self.by!r}, which rows do not have{hint}"
         )
 
     def _place(self, ordered: Floats, tolerance: float) -> Placement:
@@ -278,25 +283,29 @@ class ConformalByGroup(Threshold):
         return np.asarray(limits[np.searchsorted(edges, cells, side="left")], dtype=np.float64)
 
     def _promise(self, fitted: FittedThreshold) -> Promise:
-        return Promise(self.false_positive_rate)
+        # With too few calibration rows altogether the level attained is more than was asked for.
+        return Promise(max(self.false_positive_rate, fitted.level or 0.0))
 
     def _describe(self, fitted: FittedThreshold) -> str:
         own = [group for group in fitted.groups if group.rank is not None]
+        if not own:
+            return (
+                f"no group of column {self.by!r} has calibration rows enough for a threshold of "
+                f"its own; all rows: {fitted.value:.6g}, of {name_scores(fitted)}, with at most "
+                f"{percent(self._promise(fitted).rate)} of normal rows flagged on average"
+            )
         sentence = (
             f"at most {percent(self.false_positive_rate)} of normal rows flagged on average in "
-            f"each of {len(own)} groups of column {self.by!r}"
+            f"{f'each of {len(own)} groups' if len(own) > 1 else '1 group'} of column {self.by!r}"
         )
-        if own:
-            shown = ", ".join(
-                f"{_name(group)}: {group.limit:.6g} ({group.n_scores})" for group in own[:5]
-            )
-            sentence += (
-                f", a hair above {'scores' if len(own) > 1 else 'a score'} of their calibration "
-                f"rows ({shown}{', ...' if len(own) > 5 else ''})"
-            )
+        shown = ", ".join(
+            f"{_name(group)}: {group.limit:.6g} ({group.n_scores})" for group in own[:5]
+        )
         return (
-            f"{sentence}; other rows: {fitted.value:.6g}, of {name_scores(fitted)}, which promises "
-            "nothing about a group by itself"
+            f"{sentence}, a hair above {'scores' if len(own) > 1 else 'a score'} of their "
+            f"calibration rows ({shown}{', ...' if len(own) > 5 else ''}); other rows: "
+            f"{fitted.value:.6g}, of {name_scores(fitted)}, which promises nothing about a group "
+            "by itself"
         )
 
 

@@ -167,7 +167,8 @@ class LabelledThreshold(Threshold):
 class MaxFBeta(LabelledThreshold):
     """The largest F-beta: the harmonic mean of precision and recall, recall weighing β² as much.
 
-    F_β = (1 + β²)·TP / ((1 + β²)·TP + β²·FN + FP).
+    F_β = (1 + β²)·TP / ((1 + β²)·TP + β²·FN + FP). It promises nothing about new rows, of which the
+    figure is lower.
 
     Parameters
     ----------
@@ -206,7 +207,8 @@ class MaxMCC(LabelledThreshold):
     """The largest Matthews correlation between labels and flags.
 
     MCC = (TP·TN − FP·FN) / √((TP + FP)(TP + FN)(TN + FP)(TN + FN)), and 0 where all rows or none
-    are flagged. It weighs both classes alike, however rare one is.
+    are flagged. It weighs both classes alike, however rare one is. It promises nothing about new
+    rows, of which the figure is lower.
 
     References
     ----------
@@ -236,7 +238,8 @@ class Youden(LabelledThreshold):
     """The largest difference between the share of anomalies and of normal rows that is flagged.
 
     J = TPR − FPR, the height of the ROC curve above the diagonal. It does not depend on how rare
-    anomalies are, so that with rare ones most alarms at this threshold may be false.
+    anomalies are, so that with rare ones most alarms at this threshold may be false. It promises
+    nothing about new rows, of which the figure is lower.
 
     References
     ----------
@@ -260,10 +263,17 @@ class Youden(LabelledThreshold):
 class TargetRecall(LabelledThreshold):
     """The fewest rows flagged with which at least this share of the anomalies is found.
 
+    The threshold lies just below the ⌈r·m⌉-th largest score of m anomalies. It promises nothing
+    about new ones: with few anomalies in the sample the share of those to come may be far from it.
+
     Parameters
     ----------
     recall : float, default=0.9
-        Above 0 and at most 1.
+        r, above 0 and at most 1.
+
+    References
+    ----------
+    van Rijsbergen, "Information Retrieval" (1979), chapter 7.
     """
 
     method: ClassVar[str] = "target_recall"
@@ -292,13 +302,17 @@ class TargetPrecision(LabelledThreshold):
     """The most anomalies found while at least this share of the flagged rows are anomalies.
 
     Where no cut is as precise, the most precise one is taken, and a `CalibrationWarning` says what
-    it attains. Precision depends on how rare anomalies are: it holds only where they are as
-    frequent as in the sample.
+    it attains. Precision depends on how rare anomalies are: what is attained says something only
+    where they are as frequent as in the sample, and promises nothing about new rows even there.
 
     Parameters
     ----------
     precision : float, default=0.9
         Above 0 and at most 1.
+
+    References
+    ----------
+    van Rijsbergen, "Information Retrieval" (1979), chapter 7.
     """
 
     method: ClassVar[str] = "target_precision"
@@ -339,7 +353,8 @@ class TargetPrecision(LabelledThreshold):
 class Cost(LabelledThreshold):
     """The smallest expected cost of a row, from what a false alarm and a missed anomaly cost.
 
-    prevalence · miss · FNR + (1 − prevalence) · false_alarm · FPR.
+    prevalence · miss · FNR + (1 − prevalence) · false_alarm · FPR. It promises nothing about new
+    rows, of which the cost is higher.
 
     Parameters
     ----------

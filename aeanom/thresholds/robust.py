@@ -34,7 +34,7 @@ class MAD(Threshold):
     on one. The factor makes the median absolute deviation that of a normal distribution. Half the
     sample may be anomalies before either median is one. Scores often have a long right tail: with
     `log` the logarithms of the scores are used instead, and the result is that of a factor on the
-    median score.
+    median score. It promises nothing about new rows.
 
     Where more than half of the scores are equal the deviation is 0: every larger score is then
     above the threshold, and a `CalibrationWarning` says so.
@@ -104,7 +104,7 @@ class IQR(Threshold):
     Q3 + ranges · (Q3 − Q1), with linearly interpolated quartiles (NumPy's default), and a hair
     above a score where it falls on one. A quarter of the sample may be anomalies before Q3 is one.
     Of a normal distribution 0.35 % is above it with the default; of scores with a long right tail
-    it is more.
+    it is more. It promises nothing about new rows.
 
     Parameters
     ----------

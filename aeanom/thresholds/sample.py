@@ -37,12 +37,18 @@ class Quantile(Threshold):
     """At most the share 1 − q of the sample is above the threshold.
 
     It lies a hair above the ⌈q·n⌉-th smallest of the n scores: an order statistic, without
-    interpolation.
+    interpolation. It promises nothing about new rows: fitted to training scores, more of them are
+    above it.
 
     Parameters
     ----------
     quantile : float, default=0.95
         q, above 0 and at most 1.
+
+    References
+    ----------
+    Hyndman and Fan, "Sample quantiles in statistical packages", American Statistician 50 (1996),
+    definition 1.
     """
 
     method: ClassVar[str] = "quantile"
@@ -78,12 +84,17 @@ class Contamination(Threshold):
     Of n scores the k = c·n largest are flagged, k rounded to the nearest whole number (halves
     upwards) but never all of them. The threshold lies a hair above the (k + 1)-th largest. Rows
     that tie with it are not flagged, so that ties can make it fewer than k, never more. When c·n is
-    less than half a row nothing is flagged, with a `CalibrationWarning`.
+    less than half a row nothing is flagged, with a `CalibrationWarning`. It promises nothing about
+    new rows.
 
     Parameters
     ----------
     contamination : float, default=0.1
         c, above 0 and at most 0.5.
+
+    References
+    ----------
+    Pedregosa et al., "Scikit-learn: machine learning in Python", JMLR 12 (2011).
     """
 
     method: ClassVar[str] = "contamination"
@@ -124,12 +135,16 @@ class MeanStd(Threshold):
 
     mean + deviations · std, with the population's standard deviation (NumPy's, ddof=0), and a
     hair above the row's score where that is one. Reconstruction errors have a long right tail, so
-    more rows are above it than the normal distribution says.
+    more rows are above it than the normal distribution says. It promises nothing about new rows.
 
     Parameters
     ----------
     deviations : float, default=3.0
         0 or more.
+
+    References
+    ----------
+    Shewhart, "Economic Control of Quality of Manufactured Product" (1931), for the three.
     """
 
     method: ClassVar[str] = "mean_std"

@@ -38,7 +38,7 @@ class StreamingPeaks:
     off at its own threshold, lowers it, cuts off more, and after 20,000 scores flags several times
     the risk. A share of normal scores is flagged by design, the risk, so that many of the flagged
     are learned from as well, the first to come; each as no larger than what a tenth of the risk
-    exceeds, since it may be an anomaly.
+    exceeds, or as the present threshold, since it may be an anomaly.
 
     Parameters
     ----------
@@ -134,7 +134,8 @@ class StreamingPeaks:
                 ):
                     continue
                 self._n_learned_flags += 1
-                score = min(score, self._limit(self.threshold.risk / 10))
+                # Where few excesses reach no further, that is less than the present threshold.
+                score = min(score, max(self._limit(self.threshold.risk / 10), self.value))
             self.n_scores += 1
             self.n_excesses += 1
             self._peaks.append(score)
@@ -208,9 +209,10 @@ class StreamingPeaks:
 
     def _move(self) -> None:
         tail = self._tail()
-        peaks = np.sort(np.array(self._peaks))
-        limit = max(self._limit(self.threshold.risk, tail), self._initial)
-        self.value = clear_of_scores(peaks, limit, tolerance_of(self._precision))
+        # With the initial threshold, below which the limit never is.
+        seen = np.sort(np.array([self._initial, *self._peaks]))
+        limit = self._limit(self.threshold.risk, tail)
+        self.value = clear_of_scores(seen, limit, tolerance_of(self._precision))
         self._figures |= {
             "excesses": float(self.n_excesses),
             "shape": tail.shape,
@@ -221,7 +223,12 @@ class StreamingPeaks:
         return fit_tail(np.array(self._peaks) - self._initial)
 
     def _limit(self, risk: float, tail: Tail | None = None) -> float:
-        """Return the score that is exceeded with this risk, at most the largest float64."""
+        """Return the score that is exceeded with this risk, at most the largest float64.
+
+        It is the initial threshold where that is exceeded less often, or never was.
+        """
+        if not self._peaks:
+            return self._initial
         tail = self._tail() if tail is None else tail
         excess = tail_limit(tail, risk, self.n_scores, self.n_excesses)
         return min(self._initial + excess, float(np.finfo(np.float64).max))

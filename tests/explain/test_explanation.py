@@ -10,7 +10,7 @@ from support import normal_rows
 from aeanom import AnomalyDetector, load, thresholds
 from aeanom.core.split import split_rows
 from aeanom.errors import InvalidParameterError
-from aeanom.explain import Explanation, Familiar, UsualErrors
+from aeanom.explain import Explanation, Familiar, Reason, UsualErrors
 
 # Six columns that lie near a plane: what one of them should be, the others tell.
 PLANE = normal_rows(2, 6, seed=3)
@@ -237,6 +237,15 @@ def test_a_reason_says_what_was_expected_and_how_unusual_the_miss_is(detector):
     assert str(reason).endswith("of the score)")
 
 
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [(0.94, "0.94 ×"), (99.4, "99 ×"), (99.6, "100 ×"), (999_999, "999999 ×"), (3e6, "over 1e6 ×")],
+)
+def test_how_unusual_a_miss_is_is_said_in_plain_figures(times, said):
+    reason = Reason("load", 0.5, 1.0, 0.0, 1.0, 1.0, times)
+    assert str(reason) == f"load: expected 0, saw 1 ({said} the usual error, 50% of the score)"
+
+
 def test_the_words_of_a_whole_explanation_name_the_value_outside_of_the_range(detector):
     odd = np.repeat(X[:1], 12, axis=0)
     odd[0, 2] += 1000
@@ -283,7 +292,7 @@ def test_an_older_file_explains_by_plain_errors(detector, tmp_path):
 
 
 def test_an_older_file_has_no_entry_for_it(detector, tmp_path, monkeypatch):
-    from aeanom import model as module
+    from aeanom import model_files as module
 
     written = {}
     monkeypatch.setattr(

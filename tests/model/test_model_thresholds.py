@@ -230,3 +230,9 @@ def test_windows_are_grouped_by_one_of_their_elements(by):
     limits = np.where(windows[:, 2, 1] > edge, high, low)
     expected = detector.anomaly_score(windows) > limits
     np.testing.assert_array_equal(detector.is_anomaly(windows), expected)
+
+
+def test_the_detector_decides_on_scores_that_it_is_given(model):
+    detector, rows = AnomalyDetector.from_model(model), normal_rows(3, seed=4)
+    far = [1e9, 0.0, 1e9]
+    assert detector.is_anomaly(rows, scores=far).tolist() == [True, False, True]

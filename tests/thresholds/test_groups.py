@@ -123,6 +123,19 @@ def test_too_few_rows_altogether_warn_twice_and_flag_by_the_largest_score():
         fitted = ConformalByGroup("site", 0.05).fit(np.arange(10.0), np.zeros(10))
     assert len(caught) == 2
     assert fitted.limits(rows([0, 1]), NAMES).tolist() == [fitted.value] * 2
+    # It promises no more than that does.
+    assert fitted.promise == (pytest.approx(1 / 11), None)
+    assert "no group of column 'site' has calibration rows enough" in fitted.describe()
+    assert "at most 9.09 % of normal rows flagged on average" in fitted.describe()
+
+
+def test_a_single_group_with_rows_enough_is_one_group():
+    fitted = ConformalByGroup("site", 0.1).fit(SCORES[:40], SITE[:40])
+    assert fitted.promise == (0.1, None)
+    assert (
+        "flagged on average in 1 group of column 'site', a hair above a score of their"
+        in fitted.describe()
+    )
 
 
 def test_scores_alone_do_not_decide():
@@ -169,6 +182,11 @@ def test_the_column_is_found_by_name_or_place_in_rows_of_any_shape():
     [
         (2, (), "made by column 2, and rows have 2 columns, 0 to 1"),
         ("sight", NAMES, "'sight', which rows do not have; did you mean 'site'"),
+        (
+            "zone",
+            NAMES,
+            "do not have; they have 'load', 'site'. Columns without names are found by",
+        ),
         ("site", (), "which rows do not have: their columns have no names, so give its place"),
     ],
 )

@@ -441,3 +441,14 @@ def test_what_is_promised_is_a_rate_on_average_or_with_a_confidence():
         "conformal_by_group": (0.1, None),
         "false_positive_bound": (0.1, 0.8),
     }
+
+
+@pytest.mark.parametrize("kind", METHODS.values(), ids=METHODS)
+def test_its_docstring_says_where_it_is_from_and_what_it_promises(kind):
+    said = kind.__doc__
+    if kind in (Conformal, ConformalByGroup, FalsePositiveBound):
+        assert said.startswith("At most ")
+    else:
+        assert "promises nothing" in " ".join(said.split()) or "Nothing is promised" in said
+    # The number of `Fixed` is the user's own.
+    assert ("References\n    ------" in said) is (kind is not Fixed)

@@ -145,3 +145,27 @@ def test_a_damaged_state_is_refused(change, message):
     values = PeaksOverThreshold(1e-3).stream(FIRST).to_dict() | change
     with pytest.raises(InvalidParameterError, match=message):
         StreamingPeaks.from_dict(values)
+
+
+@pytest.mark.parametrize("first", [np.ones(100), np.array([3.0])])
+def test_a_stream_that_began_without_an_excess_goes_on(first):
+    with pytest.warns(CalibrationWarning):
+        stream = PeaksOverThreshold(1e-3).stream(first)
+    stream.update(np.ones(3000))
+    assert stream.update([50.0, 60.0]).all()
+    # The flags were learned from, as no larger than the threshold: it has hardly moved.
+    assert stream.n_excesses == 2
+    assert stream.value == pytest.approx(first.max(), rel=1e-6)
+    assert StreamingPeaks.from_dict(stream.to_dict()).to_dict() == stream.to_dict()
+
+
+def test_a_flag_after_hardly_any_excess_counts_as_one():
+    """What a tenth of the risk exceeds is then no excess, and an excess of 0 has no tail."""
+    with pytest.warns(CalibrationWarning):
+        stream = PeaksOverThreshold(1e-3).stream([*np.ones(99), 2.0])
+    stream.update(np.ones(30_000))
+    before = stream.value
+    assert stream.update([50.0]).all()
+    assert (stream.n_excesses, stream.n_scores) == (2, 30_101)
+    assert 1 < stream.value < before
+    assert StreamingPeaks.from_dict(stream.to_dict()).to_dict() == stream.to_dict()
