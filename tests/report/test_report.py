@@ -205,6 +205,9 @@ def test_rows_with_missing_values_are_left_out_and_counted(model):
     kept = np.delete(np.arange(N), [2, 5])
     oddest = kept[np.argmax(model.anomaly_score(TEST[kept]))]
     assert section(page, "oddest").split("share of the score. ")[1].startswith(f"r{oddest} ")
+    # Without names, by the number that they were handed over with.
+    said = section(render_report(model, rows), "oddest")
+    assert said.split("share of the score. ")[1].startswith(f"row {oddest} ")
 
 
 def test_a_threshold_by_group_is_shown_group_by_group():
