@@ -54,7 +54,7 @@ benchmark: .venv/.installed
 
 .venv-demo/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-demo
-	.venv-demo/bin/python -m pip install --quiet -c constraints.txt -e ".[plot]"
+	.venv-demo/bin/python -m pip install --quiet -c constraints.txt -e ".[report]"
 	touch $@
 
 .venv/.installed: pyproject.toml constraints.txt

@@ -18,6 +18,7 @@ _FORBIDDEN = {
     "applet", "audio", "base", "button", "embed", "form", "frame", "iframe", "input", "link",
     "object", "script", "source", "track", "video",
 }  # fmt: skip
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _ALLOWED_REFERENCE = re.compile(r"#[\w.-]+|data:image/png;base64,[A-Za-z0-9+/=\s]+")
 _REFERENCES = {"href", "src", "xlink:href", "srcset", "action", "data", "poster", "cite"}
 _URL = re.compile(r"""url\(\s*["']?([^"')]*)|@import""")
@@ -53,7 +54,14 @@ def _attributes(element: Any) -> list[tuple[str, str]]:
 
 
 def _outside(elements: list[Any]) -> Any:
-    """Find what runs, or what would be fetched."""
+    """Find what runs, or what would be fetched; a browser must be told to refuse both."""
+    policies = [
+        element.attrib.get("content", "")
+        for element in elements
+        if element.attrib.get("http-equiv", "").lower() == "content-security-policy"
+    ]
+    if policies != [_POLICY]:
+        yield f"the content security policy is {policies}, not {_POLICY!r}"
     for element in elements:
         tag = _tag(element)
         if tag in _FORBIDDEN:

@@ -96,6 +96,7 @@ def demo(
         f"aeanom info {model_file}",
         f"aeanom score {model_file} {held_out} --output new_scores.csv",
         f"aeanom evaluate {model_file} {held_out} --label label",
+        f"aeanom report {model_file} {held_out} --label label",
         "aeanom fit YOUR.csv --output YOUR.aeanom",
     ):
         printer.line(command)

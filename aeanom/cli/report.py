@@ -105,6 +105,7 @@ def report(
     What was trained on what, its health, the threshold and its promise, the oddest rows with
     reasons, and pictures; with --label also figures with intervals, false alarms and misses.
     Rows with empty cells are left out, and the page says so.
+    --ignore is needed only with models that were fitted without column names.
     """
     shape = _parse_shape(image)
     if label is None:
@@ -140,6 +141,8 @@ def report(
         training, fitted_on = normal_rows(
             loaded, baselines, label, split_names(normal), split_names(ignore)
         )
+        # The page may go to others, to whom the folders of this machine say nothing.
+        fitted_on = fitted_on.replace(baselines, Path(baselines).name)
     write_report(
         loaded,
         read.rows,

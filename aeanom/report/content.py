@@ -131,7 +131,9 @@ def build_content(
     top = read_count("top", top)
     features = _features(model, X, feature_names)
     image = _image_shape(model, image_shape)
-    noun = "image" if image else "window" if model.axes == ("time", "channel") else "row"
+    noun = (
+        "image" if image else "window" if model.architecture.axes == ("time", "channel") else "row"
+    )
     scored = ScoredRows.of(
         model, X, y, row_names=row_names, labels=labels, baselines=baselines, noun=noun
     )
@@ -183,7 +185,7 @@ def build_content(
         pictures=pictures,
         rows_in_words=_rows_in_words(model, scored, image),
         of_images=image is not None,
-        of_columns=image is None and model.axes == ("feature",),
+        of_columns=image is None and model.architecture.axes == ("feature",),
     )
 
 
@@ -232,7 +234,7 @@ class _Reasons:
 
 
 def _features(model: AnomalyModel, X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
-    names = given or model.feature_names or column_names(X)
+    names = given if given is not None else model.feature_names or column_names(X)
     if names is None:
         return model.features
     if len(names) != model.n_features:
@@ -256,7 +258,7 @@ def _image_shape(model: AnomalyModel, given: Sequence[int] | None) -> tuple[int,
 
 
 def _rows_in_words(model: AnomalyModel, scored: ScoredRows, image: tuple[int, ...] | None) -> str:
-    if model.axes == ("feature",) and image is None:
+    if model.architecture.axes == ("feature",) and image is None:
         shape = plural(model.n_features, "column")
     else:
         shape = " × ".join(map(str, image or model.row_shape))
@@ -303,7 +305,7 @@ def _columns(
     model: AnomalyModel, scored: ScoredRows, features: tuple[str, ...]
 ) -> list[ColumnLine]:
     """Return the ranges of the columns of a table; nothing for images and windows."""
-    if model.axes != ("feature",):
+    if model.architecture.axes != ("feature",):
         return []
     seen = None if model.familiar is None else model.familiar.inputs
     low, high = scored.rows.min(axis=0).tolist(), scored.rows.max(axis=0).tolist()

@@ -77,9 +77,9 @@ def draw_pictures(
                 made.append(_images(section, scored, first, explain(first), image_shape))
         return made
     shown = lists["oddest"]
-    if model.axes == ("feature",):
+    if model.architecture.axes == ("feature",):
         made += _of_reasons(scored, explain(shown), shown)
-    elif model.axes == ("time", "channel"):
+    elif model.architecture.axes == ("time", "channel"):
         made += _of_windows(scored, explain(shown[:_MOST_WINDOWS]), shown)
     return made
 
@@ -87,7 +87,9 @@ def draw_pictures(
 def image_shape_of(model: AnomalyModel) -> tuple[int, ...] | None:
     """Return the shape of the images that a model takes; None if it takes none."""
     shape = model.row_shape
-    if model.axes[:2] != ("row", "column") or (len(shape) == 3 and shape[2] not in (1, 3, 4)):
+    if model.architecture.axes[:2] != ("row", "column") or (
+        len(shape) == 3 and shape[2] not in (1, 3, 4)
+    ):
         return None
     return shape
 
@@ -186,7 +188,7 @@ def _of_p_values(model: AnomalyModel, scored: ScoredRows) -> Iterator[Picture]:
             "p-values",
             "p-calibration",
             plots.p_value_calibration(
-                scored.p_values, is_anomaly, calibration_rows=n, axes=new_axes(*_SQUARE)
+                scored.p_values, is_anomaly, n_calibration=n, axes=new_axes(*_SQUARE)
             ),
             "Where the line of the normal rows runs on the diagonal or below it, p-values keep "
             "their promise. The band is how far chance may take it.",

@@ -18,6 +18,7 @@ from aeanom.core.rows import as_rows, check_names, column_names
 from aeanom.errors import InvalidDataError, UnsupportedError
 from aeanom.evaluation import Evaluation
 from aeanom.model import AnomalyModel
+from aeanom.thresholds import read_labels
 from aeanom.words import plural
 
 __all__ = ["ScoredRows"]
@@ -88,7 +89,7 @@ class ScoredRows:
         """
         rows, kept, refused = _usable(model, X)
         n = len(kept)
-        is_anomaly = None if y is None else _read_labels(y, n)[kept]
+        is_anomaly = None if y is None else read_labels(y, n)[kept]
         names = None if row_names is None else _read_texts("row_names", row_names, kept)
         texts = None if labels is None else _read_texts("labels", labels, kept)
         if baselines is not None and y is None:
@@ -190,12 +191,6 @@ def _latent_size(model: AnomalyModel) -> int | None:
         return prod(model.architecture.latent_shape)
     except UnsupportedError:
         return None
-
-
-def _read_labels(y: ArrayLike, n: int) -> Flags:
-    from aeanom.thresholds import read_labels
-
-    return np.asarray(read_labels(y, n), dtype=np.bool_)
 
 
 def _read_texts(name: str, values: Sequence[object], kept: Flags) -> tuple[str, ...]:

@@ -39,8 +39,8 @@ def test_prints_the_whole_job(run):
 def test_the_hints_at_the_end_work(run):
     lines = run("demo", "--output", "d").stdout.splitlines()
     hints = [line.split() for line in lines[lines.index("Next") + 1 :]]
-    assert len(hints) == 4
-    for _, *arguments in hints[:3]:
+    assert len(hints) == 5
+    for _, *arguments in hints[:4]:
         assert run(*arguments).exit_code == 0
 
 

@@ -14,7 +14,7 @@ from aeanom.cli import output
 from aeanom.core.registry import known_backends
 
 COMMANDS = (
-    *("demo", "fit", "score", "evaluate", "info", "parity", "backends", "reproduce"),
+    *("demo", "fit", "score", "evaluate", "report", "info", "parity", "backends", "reproduce"),
     "benchmark",
 )
 HEAVY = ("numpy", "sklearn", "pyarrow", "scipy", "torch", "jax", "tensorflow", "matplotlib")

@@ -36,6 +36,16 @@ def explained(n=40):
     return Explanation.from_errors(HOSTILE, errors.sum(axis=1), errors, errors, errors + 1)
 
 
+WINDOW_ERRORS = RNG.random((1, 200, len(HOSTILE)))
+WINDOWS = Explanation.from_errors(
+    HOSTILE * 200,
+    WINDOW_ERRORS.sum(axis=(1, 2)),
+    WINDOW_ERRORS,
+    WINDOW_ERRORS,
+    WINDOW_ERRORS + 1,
+    axes=("time", "channel"),
+)
+
 PICTURES = {
     "loss_curve": lambda: plots.loss_curve(History(loss=list(1 + RNG.random(2000)))),
     "error_histogram": lambda: plots.error_histogram(SCORES, IS_ANOMALY, {"threshold": 3.0}),
@@ -46,6 +56,8 @@ PICTURES = {
     ),
     "threshold_sweep": lambda: plots.threshold_sweep(SCORES, IS_ANOMALY, 3.0),
     "p_value_calibration": lambda: plots.p_value_calibration(np.arange(N) / N),
+    "p_value_histogram": lambda: plots.p_value_histogram(np.arange(N) / N, IS_ANOMALY),
+    "window_contributions": lambda: plots.window_contributions(WINDOWS, channels=HOSTILE),
     "latent_space": lambda: plots.latent_space(
         np.stack([SCORES, SCORES[::-1]], axis=1), IS_ANOMALY, scores=SCORES
     ),
