@@ -37,8 +37,9 @@ __all__ = [
     "write_model_file",
 ]
 
-#: The version that this module writes, and the newest that it reads.
-FORMAT_VERSION = 1
+#: The version that this module writes, and the newest that it reads; all before it are read too.
+#: 2 came with what is `familiar`, the health of the fit, and thresholds by group.
+FORMAT_VERSION = 2
 
 #: The one metadata key of a model file.
 METADATA_KEY = "aeanom"

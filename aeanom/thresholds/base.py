@@ -335,7 +335,7 @@ class FittedThreshold:
             "figures": dict(self.figures),
             "groups": [list(group) for group in self.groups],
         }
-        # Left out where a method has none, so that an earlier version reads the others.
+        # Left out where a method has none.
         return {key: value for key, value in values.items() if value or key not in _LATER}
 
     @classmethod

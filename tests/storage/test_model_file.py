@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aeanom.errors import MissingDependencyError, ModelFileError
-from aeanom.storage import read_manifest, read_model_file, write_model_file
+from aeanom.storage import FORMAT_VERSION, read_manifest, read_model_file, write_model_file
 
 MANIFEST = {"feature_names": ["größe", 'a"b\\c'], "threshold": 0.1, "layers": [{"units": 3}]}
 TENSORS = {
@@ -61,7 +61,7 @@ def assemble(header, data=b"", *, sign=True):
 
 
 def manifest_text(**entries):
-    entries = {"format_version": 1, "digest": "0" * 64, **entries}
+    entries = {"format_version": FORMAT_VERSION, "digest": "0" * 64, **entries}
     return json.dumps(entries, sort_keys=True, separators=(",", ":"))
 
 
@@ -78,7 +78,7 @@ def entry(start, stop, shape, dtype="F32"):
 
 def test_manifest_and_tensors_come_back(tmp_path):
     manifest, tensors = write_and_read(tmp_path / "m.aeanom", TENSORS)
-    assert manifest == {**MANIFEST, "format_version": 1, "digest": manifest["digest"]}
+    assert manifest == {**MANIFEST, "format_version": FORMAT_VERSION, "digest": manifest["digest"]}
     assert tensors.keys() == TENSORS.keys()
     for name, array in TENSORS.items():
         np.testing.assert_array_equal(tensors[name], array, strict=True)
@@ -220,11 +220,19 @@ def test_bytes_after_the_last_tensor_are_noticed(model_path):
 
 def test_a_newer_version_asks_for_an_upgrade(tmp_path):
     path = tmp_path / "m.aeanom"
-    header = {"__metadata__": {"aeanom": manifest_text(format_version=2), "other": "of version 2"}}
+    newer = manifest_text(format_version=FORMAT_VERSION + 1)
+    header = {"__metadata__": {"aeanom": newer, "other": "of the newer version"}}
     path.write_bytes(assemble(header))
     for reader in (read_manifest, read):
         with pytest.raises(ModelFileError, match=r"newer version of aeanom.*--upgrade aeanom"):
             reader(path)
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT_VERSION + 1))
+def test_every_version_before_is_read(tmp_path, version):
+    path = tmp_path / "m.aeanom"
+    path.write_bytes(assemble({"__metadata__": {"aeanom": manifest_text(format_version=version)}}))
+    assert read_manifest(path)["format_version"] == version
 
 
 F = "0" * 64
@@ -476,7 +484,7 @@ def test_without_safetensors_the_pip_line_is_given(model_path, monkeypatch):
         read(model_path)
     with pytest.raises(MissingDependencyError, match="pip install safetensors"):
         write_model_file(model_path, {}, {})
-    assert read_manifest(model_path)["format_version"] == 1
+    assert read_manifest(model_path)["format_version"] == FORMAT_VERSION
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
