@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture, Shape
-from aeanom.assessment import familiar_after_calibration
 from aeanom.calibration import fit_threshold, fit_to_rows
 from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.history import History
@@ -398,6 +397,9 @@ class AnomalyModel:
         InvalidParameterError
             If the threshold is not fitted to such rows, or needs labels.
         """
+        # What a scorer that never calibrates need not load.
+        from aeanom.assessment import familiar_after_calibration
+
         description = self.threshold.threshold if threshold is None else resolve(threshold)
         if description.sample in ("training", "none"):
             raise InvalidParameterError(

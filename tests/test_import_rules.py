@@ -239,6 +239,12 @@ def test_importing_aeanom_imports_nothing_heavy(code):
     assert HEAVY & {name.split(".")[0] for name in modules_after(code)} == set()
 
 
+def test_a_scorer_does_not_load_what_looks_at_fits():
+    loaded = modules_after("import aeanom; aeanom.load")
+    assert "aeanom.model" in loaded
+    assert {"aeanom.assessment", "aeanom.health", "aeanom.detector"}.isdisjoint(loaded)
+
+
 @pytest.mark.parametrize("name", BACKENDS[1:])
 def test_asking_for_one_backend_imports_no_other(name):
     pytest.importorskip(name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 
 from aeanom.core.history import History
+from aeanom.errors import InvalidParameterError
 from aeanom.plots.figures import new_figure
 from aeanom.plots.scores import error_histogram, error_scatter
 from aeanom.plots.training import loss_curve
@@ -49,9 +50,15 @@ def overview(
 
     Raises
     ------
+    InvalidDataError
+        If scores and labels cannot be drawn; see `error_scatter`.
+    InvalidParameterError
+        If there is no threshold.
     MissingDependencyError
         If matplotlib is not installed.
     """
+    if not thresholds:
+        raise InvalidParameterError("thresholds are empty: the scatter shows the first of them")
     figure = new_figure(15.0, 4.6)
     left, middle, right = figure.subplots(1, 3)
     loss_curve(history, axes=left)

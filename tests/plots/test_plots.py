@@ -150,6 +150,11 @@ def test_functions_draw_on_the_axes_that_they_are_given():
     assert plots.error_scatter(SCORES, IS_ANOMALY, 1.0, axes=bottom) is bottom
 
 
+def test_an_overview_needs_a_threshold_to_show():
+    with pytest.raises(InvalidParameterError, match="thresholds are empty"):
+        plots.overview(History(loss=[1.0]), SCORES, IS_ANOMALY, {})
+
+
 def test_overview_has_three_panels():
     figure = plots.overview(History(loss=[2.0, 1.0]), SCORES, IS_ANOMALY, {"t": 1.0}, title="all")
     assert len(figure.axes) == 3
