@@ -182,7 +182,7 @@ def report_fashion_mnist(result: fashion_mnist_run.Result, path: Path) -> None:
         path,
         y=result.is_anomaly,
         title="Anomaly report: Fashion-MNIST",
-        source=f"the 10,000 test images of Fashion-MNIST; normal are {normal}",
+        source=f"the {len(result.images):,} test images of Fashion-MNIST; normal are {normal}",
         row_names=[f"image {index}" for index in range(len(result.images))],
         labels=[CLASS_NAMES[label] for label in result.labels],
         image_shape=(28, 28),

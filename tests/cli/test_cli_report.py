@@ -8,7 +8,7 @@ import pytest
 
 import aeanom
 from aeanom import AnomalyDetector
-from aeanom.data import read_table
+from aeanom.data import FashionMNIST, read_table
 from aeanom.report import render_report
 from benchmarks.page_checks import complaints
 
@@ -135,3 +135,28 @@ def test_a_wrong_name_is_an_error_that_writes_nothing(run, model_file, train_csv
     assert "did you mean 'id'?" in result.stderr
     assert run("report", model_file, train_csv, "-o", "nowhere/r.html").exit_code == 1
     assert not (tmp_path / "report.html").exists()
+
+
+def test_fashion_mnist_is_reported_by_the_command_that_trains_it(run, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+
+    def make(n):
+        labels = (np.arange(n) % 10).astype(np.uint8)
+        pictures = rng.integers(0, 60, size=(n, 28, 28), dtype=np.uint8)
+        pictures[np.arange(n), 2 * labels + 3] = 250
+        return pictures, labels
+
+    images = FashionMNIST(*make(600), *make(200), source=tmp_path)
+    monkeypatch.setattr("aeanom.data.fashion_mnist", lambda folder: images)
+    monkeypatch.setattr("aeanom.plots.save", lambda *_: None)
+    arguments = ("--backend", "numpy", "--epochs", 1, "--output", "out", "--report")
+    result = run("reproduce", "fashion-mnist", *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "out/report.html" in result.stdout
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64") >= 3 * 8
+    said = text(tmp_path / "out" / "report.html")
+    assert "200 images of 28 × 28 · with labels" in said
+    assert "normal are T-shirt/top, Trouser, Pullover, Dress, Coat" in said
+    # Classes by their names, and images by their numbers.
+    assert re.search(r"image \d+ (Sandal|Shirt|Sneaker|Bag|Ankle boot) 0\.\d+", said)
