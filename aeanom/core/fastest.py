@@ -88,32 +88,32 @@ class Expected(NamedTuple):
     seconds: float
 
 
-#: (backend, kind of device) → costs, of equals the first. Those of the CPU are from one quick
-#: measurement of each backend; `python -m benchmarks.fit_fastest` fits them to a run of the suite.
+#: (backend, kind of device) → costs, of equals the first. Those of the CPU were fitted to what the
+#: suite measured, by `python -m benchmarks.fit_fastest benchmarks/results/speed_*.json`.
 COSTS: dict[tuple[str, str], Costs] = {
     ("numpy", "cpu"): Costs(
         imports=0.0,
-        dense=Pace(start=0.0, overhead=5.1e-05, rate=9.7e10),
-        convolutional=Pace(start=0.01, overhead=3.2e-04, rate=1.0e10),
-        recurrent=Pace(start=0.01, overhead=7.6e-05, rate=4.3e10),
+        dense=Pace(start=0.3, overhead=1.7e-05, rate=1.2e11),
+        convolutional=Pace(start=0.38, overhead=2.1e-05, rate=1.3e10),
+        recurrent=Pace(start=1.2, overhead=7.1e-05, rate=5.0e10),
     ),
     ("jax", "cpu"): Costs(
-        imports=1.4,
-        dense=Pace(start=0.95, overhead=1.7e-05, rate=8.8e10),
-        convolutional=Pace(start=1.6, overhead=2.2e-04, rate=2.6e10),
-        recurrent=Pace(start=1.9, overhead=2.4e-05, rate=2.6e10),
+        imports=0.59,
+        dense=Pace(start=0.76, overhead=5.6e-06, rate=1.5e11),
+        convolutional=Pace(start=1.3, overhead=1.1e-05, rate=3.6e10),
+        recurrent=Pace(start=1.8, overhead=2.3e-05, rate=4.4e10),
     ),
     ("torch", "cpu"): Costs(
-        imports=1.8,
-        dense=Pace(start=0.3, overhead=1.2e-04, rate=9.0e10),
-        convolutional=Pace(start=0.6, overhead=8.2e-04, rate=2.3e10),
-        recurrent=Pace(start=0.3, overhead=1.1e-04, rate=6.7e10),
+        imports=1.3,
+        dense=Pace(start=0.29, overhead=4.4e-05, rate=1.7e11),
+        convolutional=Pace(start=0.57, overhead=4.3e-05, rate=3.6e10),
+        recurrent=Pace(start=0.0, overhead=6.8e-05, rate=1.1e11),
     ),
     ("tensorflow", "cpu"): Costs(
-        imports=7.5,
-        dense=Pace(start=1.8, overhead=5.3e-05, rate=6.3e10),
-        convolutional=Pace(start=0.87, overhead=3.5e-04, rate=1.0e10),
-        recurrent=Pace(start=4.2, overhead=6.4e-05, rate=2.1e10),
+        imports=5.2,
+        dense=Pace(start=1.3, overhead=2.9e-05, rate=1.5e11),
+        convolutional=Pace(start=0.75, overhead=1.5e-05, rate=4.7e10),
+        recurrent=Pace(start=1.4, overhead=5.7e-05, rate=3.5e10),
     ),
     # Not measured yet, but set so that a GPU is taken for what keeps a CPU busy for minutes.
     ("torch", "cuda"): Costs(
