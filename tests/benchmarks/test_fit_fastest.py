@@ -29,7 +29,8 @@ def result(costs, names=tuple(WORKLOADS), backend="torch", **more):
             "round": 0,
             "framework_import_seconds": costs.imports,
             "import_seconds": costs.imports + 0.1,
-            "first_fit_seconds": pace.start + first_epochs * epoch,
+            # Our own modules are imported in the first fit, as the suite counts.
+            "first_fit_seconds": 0.1 + pace.start + first_epochs * epoch,
         }
         if workload.trains:
             figures["epoch_seconds"] = epoch
