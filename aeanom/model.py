@@ -22,7 +22,7 @@ from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.history import History
 from aeanom.core.losses import Loss
 from aeanom.core.registry import get_backend, resolve_backend
-from aeanom.core.rows import as_rows, check_names
+from aeanom.core.rows import as_rows, check_finite, check_names
 from aeanom.core.scaling import Scaler
 from aeanom.core.scoring import ScaledRows, element_errors, scaled_parts, score_rows
 from aeanom.core.weights import Float, Weights
@@ -127,7 +127,7 @@ class AnomalyModel:
         InvalidDataError
             If the rows cannot be used; see `aeanom.core.rows.as_rows`.
         """
-        return self._score(self._rows(X))
+        return self._scored(X)[1]
 
     def is_anomaly(self, X: Any, *, scores: Any = None) -> NDArray[np.bool_]:
         """Return whether each row's score is strictly above its threshold, of shape (n,).
@@ -138,14 +138,15 @@ class AnomalyModel:
         scores : array-like of shape (n,), optional
             What `anomaly_score` gave for these rows, not to compute it again.
         """
-        rows = self._rows(X)
         if scores is None:
-            scores = self._score(rows)
-        elif np.shape(scores) != (len(rows),):
-            raise InvalidDataError(
-                f"scores must be one for each of the {len(rows)} rows; their shape is "
-                f"{np.shape(scores)}"
-            )
+            rows, scores = self._scored(X)
+        else:
+            rows = self._rows(X)
+            if np.shape(scores) != (len(rows),):
+                raise InvalidDataError(
+                    f"scores must be one for each of the {len(rows)} rows; their shape is "
+                    f"{np.shape(scores)}"
+                )
         return self.threshold.exceeds(scores, self.threshold.limits(rows, self.features))
 
     def detect(self, X: Any, false_discovery_rate: float = 0.1) -> NDArray[np.bool_]:
@@ -195,8 +196,8 @@ class AnomalyModel:
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return threshold minus score, as scikit-learn has it: negative for anomalies."""
-        rows = self._rows(X)
-        return self.threshold.limits(rows, self.features) - self._score(rows)
+        rows, scores = self._scored(X)
+        return self.threshold.limits(rows, self.features) - scores
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the negative score, as scikit-learn has it: the lower, the more anomalous."""
@@ -217,8 +218,8 @@ class AnomalyModel:
         thresholds go by group, among rows of a group): a figure to show, and no probability that a
         row is an anomaly. See `aeanom.thresholds.probability.anomaly_probability`.
         """
-        rows = self._rows(X)
-        scores, limits = self._score(rows), self.threshold.limits(rows, self.features)
+        rows, scores = self._scored(X)
+        limits = self.threshold.limits(rows, self.features)
         result = np.empty(len(rows))
         for limit in np.unique(limits):
             same = limits == limit
@@ -406,9 +407,9 @@ class AnomalyModel:
                 f"{description!r} is not fitted to calibration rows; name the threshold that is "
                 "to be: calibrate(X, thresholds.Conformal(0.05))"
             )
-        rows = self._rows(X)
+        rows, scores = self._scored(X)
         fitted, is_normal, scores = fit_to_rows(
-            description, rows, self._score(rows), y, self.dtype, self.features
+            description, rows, scores, y, self.dtype, self.features
         )
         counts = {**self.provenance.get("rows", {}), "calibration": len(scores)}
         return replace(
@@ -478,14 +479,24 @@ class AnomalyModel:
         device = backend.choose_device(self.device)
         return backend.autoencoder(self.architecture, self.weights, dtype=self.dtype, device=device)
 
-    def _rows(self, X: Any) -> Float:
+    def _rows(self, X: Any, *, finite: bool = True) -> Float:
         check_names(X, self.feature_names, type(self).__name__)
         return as_rows(
             X,
             caller=type(self).__name__,
             row_shape=self.row_shape,
             names=self.feature_names,
+            finite=finite,
         )
+
+    def _scored(self, X: Any) -> tuple[Float, NDArray[np.float64]]:
+        """Check rows and score them."""
+        rows = self._rows(X, finite=False)
+        scores = self._score(rows)
+        # A value that is not finite shows in its row's score, which is the quicker one to look at.
+        if not np.isfinite(scores).all():
+            check_finite(rows, self.feature_names)
+        return rows, scores
 
     @property
     def _normal_scores(self) -> NDArray[np.float64]:

@@ -7,14 +7,14 @@ here once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture, Shape
-from aeanom.core.batches import pad_rows, rows_at_once
+from aeanom.core.batches import pad_rows, rows_at_once, slices
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights
 from aeanom.errors import InvalidDataError
@@ -85,7 +85,9 @@ class Autoencoder(ABC):
         """Return what the layers add to each row's loss, of shape (n,): KL terms, L1 terms."""
         return self._map("penalties", x, self.architecture.input_shape, ()).astype(np.float64)
 
-    def errors(self, x: Float, loss: Loss) -> NDArray[np.float64]:
+    def errors(
+        self, x: Float, loss: Loss, out: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         """Mean element loss of each row between it and its reconstruction: its score.
 
         With it come the terms that a layer adds to scores (`GaussianLatent(kl_in_score=True)`).
@@ -94,6 +96,8 @@ class Autoencoder(ABC):
         ----------
         x : ndarray of shape (n, *input_shape)
         loss : Loss
+        out : float64 ndarray of shape (n,), optional
+            Where they are to be written.
 
         Returns
         -------
@@ -101,34 +105,50 @@ class Autoencoder(ABC):
             Computed in the network's dtype, where the network is.
         """
         loss.check(self.architecture)
-        return self._map("errors", x, self.architecture.input_shape, (), loss).astype(np.float64)
+        out = np.empty(len(x)) if out is None else out
+        self._map("errors", x, self.architecture.input_shape, (), loss, out)
+        return out
 
     def chunk_rows(self) -> int:
         """Most rows that are computed at a time."""
         return rows_at_once(self.architecture)
 
+    def chunks(self, n: int) -> Iterator[slice]:
+        """Cut `n` rows into those that are computed at a time."""
+        return slices(0, n, self.chunk_rows())
+
     def padded_rows(self, n: int) -> int:
         """Rows that a chunk of `n` is padded to with zeros."""
         if not self.has_static_shapes:
             return n
-        return min(next(size for size in ROW_BUCKETS if size >= n), max(self.chunk_rows(), n))
+        size = next((size for size in ROW_BUCKETS if size >= n), n)
+        return min(size, max(self.chunk_rows(), n))
 
     def scoring_threads(self) -> int:
         """Threads that may score parts of a table at the same time."""
         return 1
 
+    def scales_ahead(self) -> bool:
+        """Whether another thread should scale rows while this one computes with others."""
+        return self.device != "cpu"
+
     def _map(
-        self, what: str, x: Float, row_shape: Shape, result_shape: Shape, loss: Loss | None = None
+        self,
+        what: str,
+        x: Float,
+        row_shape: Shape,
+        result_shape: Shape,
+        loss: Loss | None = None,
+        out: Float | None = None,
     ) -> Float:
         if x.ndim != 1 + len(row_shape) or x.shape[1:] != row_shape:
             raise InvalidDataError(
                 f"{what} needs an array of shape (n, {', '.join(map(str, row_shape))}), "
                 f"got {x.shape}"
             )
-        result = np.empty((len(x), *result_shape), dtype=self.dtype)
-        limit = self.chunk_rows()
-        for start in range(0, len(x), limit):
-            rows = np.asarray(x[start : start + limit], dtype=self.dtype)
+        result = np.empty((len(x), *result_shape), self.dtype) if out is None else out
+        for part in self.chunks(len(x)):
+            rows = np.asarray(x[part], dtype=self.dtype)
             padded = pad_rows(rows, self.padded_rows(len(rows)))
-            result[start : start + len(rows)] = self._compute(what, padded, loss)[: len(rows)]
+            result[part] = self._compute(what, padded, loss)[: len(rows)]
         return result

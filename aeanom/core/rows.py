@@ -15,7 +15,7 @@ from aeanom.architectures import Shape
 from aeanom.core.weights import Float
 from aeanom.errors import DataTypeError, InvalidDataError
 
-__all__ = ["as_rows", "check_names", "column_names"]
+__all__ = ["as_rows", "check_finite", "check_names", "column_names"]
 
 NAMED_COLUMNS = 5
 
@@ -62,6 +62,7 @@ def as_rows(
     row_shape: Shape | None = None,
     names: Sequence[str] | None = None,
     minimum: int = 1,
+    finite: bool = True,
 ) -> Float:
     """Return `X` as a float array, or say why it cannot be one.
 
@@ -78,6 +79,8 @@ def as_rows(
         Column names for messages.
     minimum : int
         Rows that there must be at least.
+    finite : bool
+        False leaves it to the caller to call `check_finite`, which is a pass over all values.
 
     Returns
     -------
@@ -117,8 +120,33 @@ def as_rows(
             for shape in (rows.shape[1:], row_shape)
         )
         raise InvalidDataError(f"X has {given}, but {caller} is expecting {wanted} as input")
-    _check_finite(rows, names)
+    if finite:
+        check_finite(rows, names)
     return rows
+
+
+def check_finite(rows: Float, names: Sequence[str] | None = None) -> None:
+    """Raise `InvalidDataError` that says where, if any value is NaN or infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        # One pass without a temporary; only if it is not finite is it worth a second look. In
+        # the rows' own precision, where a large sum may overflow, it takes half as long.
+        if np.isfinite(rows.sum()):
+            return
+    finite = np.isfinite(rows)
+    if finite.all():
+        return
+    n_nan = int(np.isnan(rows).sum())
+    n_infinite = int(rows.size - finite.sum()) - n_nan
+    n_rows = int((~finite).reshape(len(rows), -1).any(axis=1).sum())
+    where = ""
+    if rows.ndim == 2:
+        where = f", {_list_columns(np.flatnonzero((~finite).any(axis=0)).tolist(), names)}"
+    raise InvalidDataError(
+        f"Input X contains NaN or infinity: {n_nan} NaN and {n_infinite} infinity (inf) in "
+        f"{n_rows} of {len(rows)} rows{where}. Missing "
+        "values are not accepted: drop those rows, or fill them in"
+        + (" (sklearn.impute.SimpleImputer)" if rows.ndim == 2 else "")
+    )
 
 
 def _check_rank(rows: Float, row_shape: Shape | None) -> None:
@@ -172,29 +200,6 @@ def _not_numbers(rows: np.ndarray[Any, Any], names: Sequence[str] | None, error:
     return (
         f"{message}. Not numbers: {_list_columns(wrong, names)}; leave these columns out or "
         "encode them as numbers"
-    )
-
-
-def _check_finite(rows: Float, names: Sequence[str] | None) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        # One pass without a temporary; only if it is not finite is it worth a second look. In
-        # the rows' own precision, where a large sum may overflow, it takes half as long.
-        if np.isfinite(rows.sum()):
-            return
-    finite = np.isfinite(rows)
-    if finite.all():
-        return
-    n_nan = int(np.isnan(rows).sum())
-    n_infinite = int(rows.size - finite.sum()) - n_nan
-    n_rows = int((~finite).reshape(len(rows), -1).any(axis=1).sum())
-    where = ""
-    if rows.ndim == 2:
-        where = f", {_list_columns(np.flatnonzero((~finite).any(axis=0)).tolist(), names)}"
-    raise InvalidDataError(
-        f"Input X contains NaN or infinity: {n_nan} NaN and {n_infinite} infinity (inf) in "
-        f"{n_rows} of {len(rows)} rows{where}. Missing "
-        "values are not accepted: drop those rows, or fill them in"
-        + (" (sklearn.impute.SimpleImputer)" if rows.ndim == 2 else "")
     )
 
 

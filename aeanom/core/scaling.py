@@ -6,13 +6,15 @@ all times and places.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
+from aeanom.core.batches import aligned_empty
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float
 from aeanom.errors import InvalidDataError, InvalidParameterError
@@ -21,6 +23,7 @@ __all__ = ["SCALERS", "Scaler", "scaler_kind", "scales_of"]
 
 SCALERS = ("standard", "minmax", "robust", "none")
 CLIP = 1e9
+LONG_ROW = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,18 +95,27 @@ class Scaler:
         """Scale rows of shape (n, ...); the result is clipped to ±1e9 and has the given dtype.
 
         Further out than 1e9 spreads is far out, and beyond it a float32 network would answer
-        with infinities or NaN, which are greater than no threshold.
+        with infinities or NaN, which are greater than no threshold. What is not finite itself
+        becomes NaN, so that no score is made of it.
         """
-        scaled = np.empty(rows.shape, dtype)
+        scaled = aligned_empty(rows.shape, dtype)
         with np.errstate(over="ignore"):
             if self.kind == "none":
                 scaled[...] = rows
             else:
                 # Subtracted and divided in float64, and rounded only then.
-                centred = np.subtract(rows, self.center, dtype=np.float64)
-                np.divide(centred, self.scale, out=scaled, casting="same_kind")
-        if scaled.size and not max(scaled.max(), -scaled.min()) <= CLIP:
+                exact = scaled if scaled.dtype == np.float64 else np.empty(rows.shape)
+                exact[...] = rows
+                for part, center, scale in self._blocks(exact.reshape(-1)):
+                    part -= center
+                    part /= scale
+                if exact is not scaled:
+                    scaled[...] = exact
+        # One pass, and without a temporary: it is rarely worth a second look.
+        flat = scaled.reshape(-1)
+        if not np.einsum("i,i->", flat, flat) <= CLIP**2:
             np.clip(scaled, -CLIP, CLIP, out=scaled)
+            scaled[~np.isfinite(rows)] = np.nan
         return scaled
 
     def inverse(self, scaled: Float) -> NDArray[np.float64]:
@@ -111,6 +123,22 @@ class Scaler:
         if self.kind == "none":
             return scaled.astype(np.float64)
         return scaled * self.scale + self.center
+
+    def _blocks(self, flat: NDArray[np.float64]) -> Iterator[tuple[Float, Float, Float]]:
+        """View flat rows as a matrix of long rows and a rest, with center and scale of each.
+
+        NumPy begins anew with every row of a matrix: on many narrow ones that takes as long as
+        the arithmetic.
+        """
+        center, scale = self._repeated
+        whole = flat.size // center.size * center.size
+        yield flat[:whole].reshape(-1, center.size), center, scale
+        yield flat[whole:].reshape(-1, self.center.size), self.center, self.scale
+
+    @cached_property
+    def _repeated(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        times = max(LONG_ROW // self.center.size, 1)
+        return np.tile(self.center, times), np.tile(self.scale, times)
 
 
 def scaler_kind(setting: str | None, architecture: Architecture, loss: Loss) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.batches import slices
 from aeanom.core.losses import Loss, elementwise_loss
 from aeanom.core.scaling import Scaler
 from aeanom.core.weights import Float
@@ -25,6 +26,8 @@ __all__ = [
     "scaled_parts",
     "score_rows",
 ]
+
+Item = TypeVar("Item")
 
 ROWS_WORTH_A_THREAD = 8192
 
@@ -70,7 +73,7 @@ def scaled_parts(
     autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float
 ) -> Iterator[tuple[slice, ScaledRows]]:
     """Cut rows into parts of the size that the network likes, and scale one at a time."""
-    for part in _parts(0, len(rows), autoencoder.chunk_rows()):
+    for part in autoencoder.chunks(len(rows)):
         yield part, scale_rows(scaler, loss, rows[part], autoencoder.dtype)
 
 
@@ -94,28 +97,34 @@ def score_rows(
     autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float
 ) -> NDArray[np.float64]:
     """Anomaly score of each row of shape (n, ...): its reconstruction error after scaling."""
+    threads, chunk = autoencoder.scoring_threads(), autoencoder.chunk_rows()
+    ahead = threads == 1 and len(rows) > chunk and autoencoder.scales_ahead()
     scores = np.empty(len(rows))
-    chunk = autoencoder.chunk_rows()
 
     def score(whole: slice) -> None:
-        for part in _parts(whole.start, whole.stop, chunk):
-            scaled = scale_rows(scaler, loss, rows[part], autoencoder.dtype)
-            scores[part] = autoencoder.errors(scaled.rows, loss)
+        own_rows, own_scores = rows[whole], scores[whole]
+        parts = scaled_parts(autoencoder, scaler, loss, own_rows)
+        for part, scaled in _fetched_ahead(parts) if ahead else parts:
+            autoencoder.errors(scaled.rows, loss, out=own_scores[part])
             if scaled.beyond is not None:
                 squares = np.square(scaled.beyond, dtype=np.float64)
-                scores[part] += squares.reshape(len(squares), -1).mean(axis=1)
+                own_scores[part] += squares.reshape(len(squares), -1).mean(axis=1)
 
-    threads = autoencoder.scoring_threads()
     if threads == 1 or len(rows) < ROWS_WORTH_A_THREAD * threads:
         score(slice(0, len(rows)))
         return scores
     # Cut at whole chunks: the parts are then the same ones as in a single thread.
     share = -(-len(rows) // (threads * chunk)) * chunk
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(score, _parts(0, len(rows), share)):
+        for _ in pool.map(score, slices(0, len(rows), share)):
             pass
     return scores
 
 
-def _parts(start: int, stop: int, size: int) -> Iterator[slice]:
-    return (slice(first, min(first + size, stop)) for first in range(start, stop, size))
+def _fetched_ahead(parts: Iterator[Item]) -> Iterator[Item]:
+    """Fetch each item in another thread, while the one before it is worked on."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, parts, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, parts, None)
+            yield item

@@ -9,6 +9,7 @@ from aeanom.architectures import Architecture, Conv2D, dense
 from aeanom.core.batches import (
     ALIGNMENT,
     MAX_SEGMENT_STEPS,
+    aligned_zeros,
     bucket,
     effective_batch_size,
     epoch_batches,
@@ -142,3 +143,14 @@ def test_what_padding_copies_begins_where_compiled_backends_want_it(shape, dtype
 def test_padding_to_the_same_size_copies_nothing():
     array = np.ones((3, 2))
     assert pad_rows(array, 3) is array
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.sampled_from(["f4", "f8", "i4"]))
+def test_aligned_arrays_are_like_others(shape, dtype):
+    shape = tuple(shape)
+    zeros = aligned_zeros(shape, dtype)
+    assert zeros.ctypes.data % ALIGNMENT == 0
+    assert zeros.flags.c_contiguous
+    assert zeros.flags.writeable
+    assert zeros.dtype == dtype
+    assert np.array_equal(zeros, np.zeros(shape))

@@ -97,3 +97,33 @@ def test_float32_rows_near_their_largest_value_are_scaled():
 def test_an_unknown_scaler_is_refused_with_the_known_ones():
     with pytest.raises(InvalidParameterError, match="'zscore'; known: standard, minmax, robust"):
         Scaler.fit("zscore", ROWS)
+
+
+@given(
+    arrays.arrays(
+        st.sampled_from([np.float32, np.float64]),
+        arrays.array_shapes(min_dims=2, max_dims=3, min_side=1, max_side=40),
+        elements=st.floats(-1e3, 1e3, width=32),
+    ),
+    st.sampled_from(["float32", "float64"]),
+    st.booleans(),
+)
+def test_columns_are_scaled_as_one_by_one(rows, dtype, transposed):
+    # Many rows, and few: those that fill long rows of the implementation, and those left over.
+    rows = np.concatenate([rows] * 7)
+    rows = np.asfortranarray(rows) if transposed else rows
+    n_scales = rows.shape[-1]
+    scaler = Scaler("standard", np.linspace(-2, 3, n_scales), np.linspace(0.1, 7, n_scales))
+    plain = ((rows.astype(np.float64) - scaler.center) / scaler.scale).astype(dtype)
+    scaled = scaler.transform(rows, dtype)
+    assert scaled.dtype == dtype
+    assert scaled.tobytes() == plain.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_far_out_is_clipped_and_what_is_not_finite_is_nan(dtype):
+    rows = np.zeros((5, 2))
+    rows[:, 1] = [1e300, -1e300, np.inf, -np.inf, np.nan]
+    scaled = Scaler("standard", np.zeros(2), np.array([1, 1e-30])).transform(rows, dtype)
+    assert np.array_equal(scaled[:, 0], np.zeros(5))
+    assert np.array_equal(scaled[:, 1], [1e9, -1e9, np.nan, np.nan, np.nan], equal_nan=True)

@@ -3,6 +3,10 @@
 import tracemalloc
 
 import numpy as np
+import pytest
+from support import NETWORK as NARROW
+from support import make_autoencoder as autoencoder_of
+from support import normal_rows
 
 from aeanom.architectures import dense
 from aeanom.core import Loss, Scaler, get_backend, initial_weights
@@ -35,3 +39,37 @@ def test_ten_times_the_rows_take_no_more_memory(monkeypatch):
     score_rows(autoencoder, scaler, Loss("mse"), rows[:10_000])
     few, many = (peak_beside_the_scores(autoencoder, scaler, rows[:n]) for n in (10_000, 100_000))
     assert many < 1.05 * few
+
+
+@pytest.mark.parametrize("width", [6, 500, 5000])
+def test_a_compiled_backend_computes_every_row_once_in_calls_of_few_sizes(compiled_backend, width):
+    autoencoder = autoencoder_of(compiled_backend, dense(width, (), 2), "float32")
+    for n in (0, 1, 4096, 4097, 16_384, 20_480, 100_000):
+        parts = list(autoencoder.chunks(n))
+        assert [row for part in parts for row in range(n)[part]] == list(range(n))
+        assert len({part.stop - part.start for part in parts[:-1]}) <= 2
+
+
+def test_many_rows_get_the_scores_of_few(backend):
+    autoencoder = autoencoder_of(backend)
+    rows = normal_rows(20_000)
+    scaler = Scaler.fit("standard", rows)
+    scores = score_rows(autoencoder, scaler, Loss("mse"), rows)
+    few = [score_rows(autoencoder, scaler, Loss("mse"), part) for part in np.array_split(rows, 200)]
+    assert scores == pytest.approx(np.concatenate(few), rel=1e-12)
+
+
+def test_an_error_in_the_thread_that_scales_is_raised(compiled_backend, monkeypatch):
+    autoencoder = autoencoder_of(compiled_backend, NARROW)
+    rows = normal_rows(20_000)
+    scaler = Scaler.fit("standard", rows)
+    transform = Scaler.transform
+
+    def failing(self, part, dtype):
+        if len(part) < 10_000:
+            raise MemoryError("no room for the second part")
+        return transform(self, part, dtype)
+
+    monkeypatch.setattr(Scaler, "transform", failing)
+    with pytest.raises(MemoryError, match="second part"):
+        score_rows(autoencoder, scaler, Loss("mse"), rows)

@@ -13,6 +13,7 @@ from aeanom import AnomalyDetector, AnomalyModel, load, thresholds
 from aeanom.architectures import ACTIVATIONS, dense
 from aeanom.core.registry import missing_packages
 from aeanom.errors import (
+    InvalidDataError,
     InvalidParameterError,
     ModelFileError,
     UnknownBackendError,
@@ -314,3 +315,36 @@ def test_a_model_can_be_made_by_hand(model):
         calibration_scores=model.calibration_scores,
     )
     assert np.array_equal(made.predict(ROWS), model.predict(ROWS))
+
+
+# Values that are no numbers: they show in the score, after which the rows are looked at.
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"loss": "mae", "dtype": "float64"}, {"loss": "bce", "architecture": SIGMOID_NETWORK}],
+    ids=["mse", "mae", "bce"],
+)
+def test_a_value_that_is_not_finite_is_refused_wherever_it_stands(backend, settings, value):
+    fitted = fit(backend.name, scaler="minmax", **settings)
+    methods = ("anomaly_score", "is_anomaly", "decision_function", "p_values", "explain")
+    for row, name in zip((0, 17, 63, 20_000, 20_499), methods, strict=True):
+        rows = np.resize(ROWS, (20_500, 6))
+        rows[row, 4] = value
+        with pytest.raises(InvalidDataError, match=r"in 1 of 20500 rows, column 4\."):
+            getattr(fitted, name)(rows)
+
+
+def test_the_message_names_the_column(model):
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    fitted = AnomalyDetector(backend="numpy", epochs=1, random_state=0).fit(frame).model_
+    frame.loc[[2, 5], "e"] = np.inf
+    with pytest.raises(InvalidDataError, match=r"0 NaN and 2 infinity .* column 'e'"):
+        fitted.anomaly_score(frame)
+
+
+def test_far_out_has_a_score_however_far(backend):
+    fitted = fit(backend.name)
+    rows = np.array([[1e300, -1e300, 0, 0, 0, 0], [1e30, 0, 0, 0, 0, 0]])
+    assert np.isfinite(fitted.anomaly_score(rows)).all()

@@ -14,6 +14,7 @@ from aeanom.backends.numpy.context import NumpyContext, Workspace
 from aeanom.backends.numpy.losses import row_losses
 from aeanom.backends.numpy.network import Network
 from aeanom.core.autoencoder import Autoencoder
+from aeanom.core.batches import aligned_empty
 from aeanom.core.layers import compute
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float, Weights, check_weights
@@ -55,7 +56,8 @@ class NumpyAutoencoder(Autoencoder):
         self, architecture: Architecture, weights: Weights, *, dtype: str, device: str
     ) -> None:
         super().__init__(architecture, dtype=dtype, device=device)
-        self.flat = np.empty(sum(parameter.size for parameter in architecture.parameters), dtype)
+        size = sum(parameter.size for parameter in architecture.parameters)
+        self.flat = aligned_empty((size,), dtype)
         self.trainable = self.flat[: architecture.n_parameters]
         buffers = [table for table in architecture.parameters if not table.trainable]
         self.parameters = self.views(self.flat, (*architecture.trainable, *buffers))

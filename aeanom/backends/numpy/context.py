@@ -9,6 +9,7 @@ import numpy as np
 
 from aeanom.architectures import Shape
 from aeanom.core import layers
+from aeanom.core.batches import aligned_empty
 from aeanom.core.layers import BoundLayer, Context
 from aeanom.core.weights import Float
 
@@ -46,7 +47,7 @@ class Workspace:
         """View the one array for every length, which is as long as the longest yet."""
         array = self._arrays.get((name, shape[1:]))
         if array is None or len(array) < shape[0]:
-            array = self._arrays[name, shape[1:]] = np.empty(shape, self.dtype)
+            array = self._arrays[name, shape[1:]] = aligned_empty(shape, self.dtype)
             # No view may keep a shorter one alive.
             self._views.clear()
         view = self._views[name, shape] = array[: shape[0]]

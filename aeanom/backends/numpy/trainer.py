@@ -12,7 +12,7 @@ from aeanom.backends.numpy.autoencoder import NumpyAutoencoder
 from aeanom.backends.numpy.context import NumpyContext, Workspace
 from aeanom.backends.numpy.losses import derivative_scale, row_losses
 from aeanom.backends.numpy.network import draw_noise
-from aeanom.core.batches import Block, LossSum, Segment
+from aeanom.core.batches import Block, LossSum, Segment, aligned_zeros
 from aeanom.core.layers import Mode
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer, TrainerState
@@ -30,10 +30,10 @@ class NumpyTrainer(Trainer):
     def __init__(self, autoencoder: NumpyAutoencoder, plan: TrainingPlan) -> None:
         super().__init__(autoencoder, plan)
         flat = autoencoder.trainable
-        self._gradient = np.zeros_like(flat)
+        self._gradient, self._first_moment, self._second_moment = (
+            aligned_zeros(flat.shape, flat.dtype) for _ in range(3)
+        )
         self._gradients = autoencoder.views(self._gradient, autoencoder.architecture.trainable)
-        self._first_moment = np.zeros_like(flat)
-        self._second_moment = np.zeros_like(flat)
         self._workspace = Workspace(autoencoder.dtype)
         # What gradient and moments are kept over: full batches then need no scaling at all.
         self._derivative_scale = derivative_scale(plan.loss, autoencoder.network.n_elements)
@@ -41,7 +41,7 @@ class NumpyTrainer(Trainer):
         arrays = flat, self._gradient, self._first_moment, self._second_moment
         blocks = range(0, len(flat), ADAM_BLOCK)
         self._blocks = [[array[start : start + ADAM_BLOCK] for array in arrays] for start in blocks]
-        self._scratch = np.empty_like(flat[:ADAM_BLOCK])
+        self._scratch = aligned_zeros(flat[:ADAM_BLOCK].shape, flat.dtype)
         # Arrays of no axes: an operation with one takes half as long to begin as with a float.
         self._beta1, self._beta2 = (
             np.array(beta, flat.dtype) for beta in (plan.optimizer.beta1, plan.optimizer.beta2)
