@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FACTORS = (1, 3, 10, 30)
 QUICK_FACTORS = (1, 3, 6)
-ROWS, EPOCHS, TURNS = 1_000, 10, 3
+ROWS, EPOCHS, TURNS = 1_000, 10, 9
 #: As many steps of an epoch as `ROWS` have, but other numbers of rows.
 OTHER_ROWS = (999, 997, 995)
 

@@ -20,7 +20,7 @@ from support import (
 
 from aeanom.architectures import Architecture, dense
 from aeanom.architectures.layers import Dense, Dropout, GaussianLatent, InputNoise
-from aeanom.core import Adam, Block, Segment, initial_weights
+from aeanom.core import Adam, Block, Loss, Segment, initial_weights
 
 RNG = np.random.default_rng(0)
 GRADIENTS = [
@@ -297,6 +297,21 @@ def test_native_draws_are_uniform_or_normal_and_differ_by_step_and_layer(framewo
 
 
 # Compilation.
+
+
+def test_rows_put_in_order_before_the_steps_train_as_rows_gathered_in_each(
+    compiled_backend, monkeypatch
+):
+    def weights(delta):
+        # `delta` means nothing to this loss, but what is compiled for another is not used again.
+        loss = Loss("mse", delta=delta)
+        trainer = make_trainer(compiled_backend, loss=loss, batch_size=7, epochs=2)
+        trainer.fit(Block(unit_rows(50), unit_rows(50, seed=1), unit_rows(50, seed=2)))
+        return trainer.autoencoder.weights()
+
+    ahead = weights(3.0)
+    monkeypatch.setattr("aeanom.core.compiled.ELEMENTS_AHEAD", 0)
+    assert largest_difference(weights(4.0), ahead) <= 1e-12
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from aeanom.backends.jax.losses import row_losses
 from aeanom.backends.jax.network import Noise, Parameters, draw_noise, make_network
 from aeanom.core.batches import Block
-from aeanom.core.compiled import CompiledTrainer, Moments, Program
+from aeanom.core.compiled import CompiledTrainer, Moments, Program, gathers_ahead
 from aeanom.core.layers import Context
 
 Pass = Context[jax.Array]
@@ -49,7 +49,7 @@ def run_steps(
             drawn = draw_noise(
                 program.architecture, key, first_step + index, len(weight), weight.dtype
             )
-        batch = _gather(block, order[index])
+        batch = _gather(block, order[index]) if ordered is None else _gather(ordered, index)
         added, gradients, updates = _sum_and_gradients(
             program, parameters, batch, weight, weight.sum(), now, drawn
         )
@@ -58,6 +58,7 @@ def run_steps(
         )
         return {**parameters, **updates}, moments, total + added
 
+    ordered = _gather(block, order) if gathers_ahead(block, order) else None
     key = jax.random.key(seed)
     start = (parameters, moments, jnp.zeros((), row_weight.dtype))
     return jax.lax.fori_loop(0, steps, step, start)

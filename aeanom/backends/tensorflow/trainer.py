@@ -25,7 +25,7 @@ from aeanom.backends.tensorflow.network import (
     make_network,
 )
 from aeanom.core.batches import Block
-from aeanom.core.compiled import CompiledTrainer, Moments, Program
+from aeanom.core.compiled import CompiledTrainer, Moments, Program, gathers_ahead
 from aeanom.core.layers import Context
 from aeanom.core.losses import Loss
 from aeanom.core.optimizers import Adam
@@ -72,7 +72,8 @@ def run_steps(
             )
         scheduled = _at(schedules, index)
         context = Context("train", weight, drawn, scheduled, n_elements)
-        batch, divisor = _gather(block, order[index]), tf.reduce_sum(weight)
+        batch = _gather(block, order[index]) if ordered is None else _gather(ordered, index)
+        divisor = tf.reduce_sum(weight)
         current = buffers | separate(joined, trainable)
         added, gradients = _sum_and_gradients(program, current, batch, context, divisor)
         learning_rate = scheduled["learning_rate"]
@@ -81,6 +82,7 @@ def run_steps(
         )
         return index + 1, buffers | context.updates, joined, moments, total + added
 
+    ordered = _gather(block, order) if gathers_ahead(block, order) else None
     joined_moments = Moments(join(moments.first), join(moments.second))
     zero = tf.zeros((), row_weight.dtype)
     start = (tf.constant(0), values, join(trainable), joined_moments, zero)

@@ -26,7 +26,7 @@ Function = Callable[[], None]
 Recorder = Callable[[Function, torch.device], Function]
 """Returns a function that does the same at every call as the one that it is given."""
 TakeStep = Callable[[Tensor, Tensor, Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
-"""Takes one step, given order, row weights, draws and schedules; returns the losses of the rows."""
+"""Takes one step, given order, row weights, draws, schedules; returns the summed loss."""
 
 RECORDABLE = frozenset(LAYERS)
 """Our own layers: others might look at values, which a recording cannot."""
@@ -120,7 +120,7 @@ class RecordedSteps:
         size, like = (MAX_SEGMENT_STEPS, self.batch), placed.rows
         self._order = like.new_zeros(size, dtype=torch.int64)
         self._row_weight = like.new_zeros(size)
-        self._losses = like.new_zeros(size)
+        self._totals = like.new_zeros(size[0])
         self._schedules = {name: like.new_zeros(size[0]) for name in segment.schedules}
         self._draws = {name: torch.zeros_like(draw) for name, draw in draws.items()}
         self._position = like.new_zeros(1, dtype=torch.int64)
@@ -145,16 +145,16 @@ class RecordedSteps:
             for name, drawn in draw(step).items():
                 self._draws[name].copy_(drawn)
             self._step()
-        return (self._losses[steps] * self._row_weight[steps]).sum()
+        return self._totals[steps].sum()
 
     def _one_step(self) -> None:
-        losses = self._take_step(
+        total = self._take_step(
             self._current(self._order),
             self._current(self._row_weight),
             self._draws,
             {name: self._current(values) for name, values in self._schedules.items()},
         )
-        self._losses.index_copy_(0, self._position, losses.unsqueeze(0))
+        self._totals.index_copy_(0, self._position, total.unsqueeze(0))
         self._position.add_(1)
 
     def _current(self, table: Tensor) -> Tensor:

@@ -105,8 +105,7 @@ class TorchTrainer(Trainer):
             step_seed(self.plan.seed, self.step),
         )
         with torch.no_grad(), full_precision(weight.device):
-            losses = self._backward(self.place(block), weight, context)
-            total = (losses * weight).sum()
+            total = self._backward(self.place(block), weight, context)
             return LossSum(total, weight.sum()), self.autoencoder.to_canonical(self._gradient)
 
     def apply(self, gradients: Weights, schedules: Mapping[str, Float]) -> None:
@@ -147,8 +146,7 @@ class TorchTrainer(Trainer):
         device, seed = self.autoencoder.device, self.plan.seed
         # Cut up beforehand: to index a tensor takes as long as a small product.
         order = torch.from_numpy(segment.order).to(device, torch.int64).unbind()
-        row_weight = self.autoencoder.to_device(segment.row_weight)
-        weights = row_weight.unbind()
+        weights = self.autoencoder.to_device(segment.row_weight).unbind()
         full = (segment.row_weight == 1).all(axis=1).tolist()
         schedules = {name: values.tolist() for name, values in segment.schedules.items()}
         draw = self._draws(segment)
@@ -162,7 +160,7 @@ class TorchTrainer(Trainer):
                 step_seed(seed, segment.first_step + step),
             )
             losses.append(self._take_step(placed, order[step], context))
-        return (torch.stack(losses) * row_weight).sum()
+        return torch.stack(losses).sum()
 
     def _replay(self, placed: Block[Tensor], segment: Segment, recorder: Recorder) -> Tensor:
         """Do the same with recorded steps; whatever changes between them is in tensors."""
@@ -183,14 +181,14 @@ class TorchTrainer(Trainer):
         return self._recorded.run(segment, draw)
 
     def _take_step(self, placed: Block[Tensor], order: Tensor, context: TorchContext) -> Tensor:
-        """Take one optimiser step on the rows of that order; return their losses."""
+        """Take one optimiser step on the rows of that order; return the weighted sum of losses."""
         weight = context.row_weight
         factor = 1 / order.shape[0] if weight is None else weight / weight.sum()
-        losses = self._backward(self._gather(placed, order), factor, context)
+        total = self._backward(self._gather(placed, order), factor, context)
         self._step(context.schedules["learning_rate"])
         for name, value in context.updates.items():
             self.autoencoder.parameters[name].copy_(value)
-        return losses
+        return total
 
     def _gather(self, placed: Block[Tensor], order: Tensor) -> Block[Tensor]:
         """Gather the rows of one batch into the workspace."""
@@ -205,21 +203,25 @@ class TorchTrainer(Trainer):
     def _backward(
         self, batch: Block[Tensor], factor: Tensor | float, context: TorchContext
     ) -> Tensor:
-        """Fill the flat gradient with that of the sum of row losses; return these.
+        """Fill the flat gradient; return the weighted sum of the row losses.
 
-        `factor` is each row's in that sum, a number where all are alike.
+        The gradient is that of a sum in which each row has `factor`, a number where all are alike.
         """
-        loss = self.plan.loss
+        loss, weight = self.plan.loss, context.row_weight
         output, backward = self._network.output_with_backward(
             batch.rows, context, raw=loss.takes_raw_output
         )
+        summed = weight is None and not context.penalties
         losses, delta = row_losses(
-            loss, output, batch.target, batch.element_weights, self._workspace, factor
+            loss, output, batch.target, batch.element_weights, self._workspace, factor, summed
         )
         if context.penalties:
             context.penalty_factor = torch.ones_like(losses) * factor
         backward(delta, False)
-        return context.penalised(losses)
+        losses = context.penalised(losses)
+        if weight is not None:
+            losses = losses * weight
+        return losses if summed else losses.sum()
 
     def _step(self, learning_rate: float | Tensor) -> None:
         """Adam as `aeanom.core.optimizers` states it; recorded steps read the rate in a tensor."""
