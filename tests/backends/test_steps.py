@@ -19,7 +19,14 @@ from support import (
 )
 
 from aeanom.architectures import Architecture, dense
-from aeanom.architectures.layers import Dense, Dropout, GaussianLatent, InputNoise
+from aeanom.architectures.layers import (
+    Activation,
+    Dense,
+    Dropout,
+    GaussianLatent,
+    InputNoise,
+    LayerNorm,
+)
 from aeanom.core import Adam, Block, Loss, Segment, initial_weights
 
 RNG = np.random.default_rng(0)
@@ -364,3 +371,13 @@ def test_the_count_of_traces_sees_a_compilation_when_there_is_one(compiled_backe
         Block(normal_rows(24))
     )
     assert calls
+
+
+def test_torch_leaves_the_factor_of_all_rows_to_a_dense_layer_that_meets_it_first():
+    pytest.importorskip("torch")
+    from aeanom.backends.torch.layers import ends_in_dense
+
+    last = [Dense(6), Activation("sigmoid"), Dropout(0.5)]
+    other = [*last, LayerNorm()]
+    for decoder, expected in ((last, True), (last[:1], True), (other, False)):
+        assert ends_in_dense(Architecture((6,), (Dense(2),), tuple(decoder)).layers) == expected

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from aeanom.architectures import PlacedLayer
 from aeanom.architectures.layers import (
     GRU,
     LOG_VARIANCE_BOUND,
@@ -366,15 +367,35 @@ def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
         y.add_(bias)
 
     def backward(delta: Tensor, wanted: bool) -> Tensor:
-        torch.mm(x.t(), delta, out=context.gradient(bound, "kernel"))
+        factor = context.take_delta_factor()
+        _product(x.t(), delta, factor, context.gradient(bound, "kernel"))
         if bias is not None:
-            torch.sum(delta, 0, out=context.gradient(bound, "bias"))
+            sums = torch.sum(delta, 0, out=context.gradient(bound, "bias"))
+            if factor != 1:
+                sums.mul_(factor)
         if not wanted:
             return delta
-        return torch.mm(delta, kernel.t(), out=context.tensor(bound, "delta", x.shape))
+        return _product(delta, kernel.t(), factor, context.tensor(bound, "delta", x.shape))
 
     context.overwritable = y
     return y, backward
+
+
+def _product(left: Tensor, right: Tensor, factor: float, out: Tensor) -> Tensor:
+    if factor == 1:
+        return torch.mm(left, right, out=out)
+    return torch.addmm(out, left, right, beta=0, alpha=factor, out=out)
+
+
+def ends_in_dense(layers: Iterable[PlacedLayer]) -> bool:
+    """Whether the gradient of a network's output meets a dense layer before any but linear maps.
+
+    `take_delta_factor` is then called.
+    """
+    kinds = [placed.layer.kind for placed in layers]
+    while kinds and kinds[-1] in ("activation", "dropout"):
+        kinds.pop()
+    return bool(kinds) and kinds[-1] == "dense"
 
 
 def activation_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:

@@ -32,8 +32,8 @@ def row_losses(
     target, element_weights : Tensor of shape (n, ...)
     workspace : Workspace
     row_factor : Tensor of shape (n,) or float, optional
-        Weight of each row's loss in the sum, a number where all are alike; None leaves the
-        derivative out.
+        Weight of each row's loss in the sum, a number where all are alike; with None, plain
+        squares have their derivative over `derivative_scale`, and other losses none.
     summed : bool
         Whether the sum of the rows' losses will do, which takes a third of the time.
 
@@ -41,7 +41,7 @@ def row_losses(
     -------
     losses : Tensor of shape (n,), or () if summed
     delta : Tensor of the output's shape
-        Lies in the workspace; meaningless without `row_factor`.
+        Lies in the workspace.
     """
     size = prod(target.shape[1:])
     delta = workspace.tensor("loss.delta", output.shape)
@@ -53,25 +53,30 @@ def row_losses(
             losses = torch.dot(flat, flat).div_(size)
         else:
             losses = torch.linalg.vector_norm(delta.flatten(1), dim=-1).square_().div_(size)
-        derivative, scale = delta, 2 / size
+        derivative = delta
     else:
         elements, derivative = _elements(loss, output, target)
         if element_weights is not None:
             elements = elements * element_weights
             halves = output.shape[-1] // target.shape[-1]
             derivative = derivative * torch.cat([element_weights] * halves, dim=-1)
-        losses, scale = elements.flatten(1).mean(-1), 1 / size
+        losses = elements.flatten(1).mean(-1)
         losses = losses.sum() if summed else losses
     if row_factor is not None:
-        factor = row_factor * scale
+        factor = row_factor * derivative_scale(loss, size)
         if isinstance(factor, Tensor):
             factor = factor.reshape(-1, *(1,) * (delta.dim() - 1))
         torch.mul(derivative, factor, out=delta)
     return losses, delta
 
 
+def derivative_scale(loss: Loss, size: int) -> float:
+    """Constant that derivatives lack, for rows of `size` elements."""
+    return (2.0 if loss.name == "mse" else 1.0) / size
+
+
 def _elements(loss: Loss, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss of every element, and its derivative in the output."""
+    """Return the loss of every element, and its derivative over `derivative_scale`."""
     if loss.name == "gaussian":
         mean, raw = output.chunk(2, dim=-1)
         bounded = torch.tanh(raw / LOG_VARIANCE_BOUND)
@@ -86,7 +91,7 @@ def _elements(loss: Loss, output: Tensor, target: Tensor) -> tuple[Tensor, Tenso
         return elements, torch.sigmoid(output) - target
     residual = output - target
     if loss.name == "mse":
-        return residual * residual, 2 * residual
+        return residual * residual, residual
     if loss.name == "mae":
         return residual.abs(), residual.sign()
     clipped = residual.clamp(-loss.delta, loss.delta)

@@ -15,12 +15,14 @@ from torch import Tensor
 from aeanom.backends.torch.autoencoder import TorchAutoencoder
 from aeanom.backends.torch.context import TorchContext, Workspace
 from aeanom.backends.torch.graph import RecordedSteps, Recorder, recorder
-from aeanom.backends.torch.losses import row_losses
+from aeanom.backends.torch.layers import ends_in_dense
+from aeanom.backends.torch.losses import derivative_scale, row_losses
 from aeanom.backends.torch.mixed_precision import trained_network
 from aeanom.backends.torch.network import draw_noise, step_seed
 from aeanom.backends.torch.precision import full_precision
 from aeanom.core.batches import Block, LossSum, Segment
 from aeanom.core.layers import Mode
+from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer, TrainerState
 from aeanom.core.weights import Float, Weights
@@ -50,6 +52,14 @@ class TorchTrainer(Trainer):
         self._count = flat.new_zeros((), dtype=torch.float32)
         self._workspace = Workspace(autoencoder.flat)
         self._network = trained_network(autoencoder, self._gradient, plan.compute_dtype)
+        architecture, loss = autoencoder.architecture, plan.loss
+        # The factor of all derivatives then costs no pass.
+        self._can_leave_factor = (
+            loss.name == "mse"
+            and plan.compute_dtype is None
+            and not isinstance(architecture, ModuleArchitecture)
+            and ends_in_dense(architecture.layers)
+        )
         self._recorder = recorder(autoencoder.architecture, flat.device, flat.dtype)
         self._recorded: RecordedSteps | None = None
 
@@ -212,8 +222,13 @@ class TorchTrainer(Trainer):
             batch.rows, context, raw=loss.takes_raw_output
         )
         summed = weight is None and not context.penalties
+        is_plain = self._can_leave_factor and batch.element_weights is None
+        row_factor: Tensor | float | None = factor
+        if summed and is_plain and isinstance(factor, float):
+            size = self.autoencoder.network.n_elements
+            context.delta_factor, row_factor = factor * derivative_scale(loss, size), None
         losses, delta = row_losses(
-            loss, output, batch.target, batch.element_weights, self._workspace, factor, summed
+            loss, output, batch.target, batch.element_weights, self._workspace, row_factor, summed
         )
         if context.penalties:
             context.penalty_factor = torch.ones_like(losses) * factor
