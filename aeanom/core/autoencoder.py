@@ -85,9 +85,7 @@ class Autoencoder(ABC):
         """Return what the layers add to each row's loss, of shape (n,): KL terms, L1 terms."""
         return self._map("penalties", x, self.architecture.input_shape, ()).astype(np.float64)
 
-    def errors(
-        self, x: Float, loss: Loss, out: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
+    def errors(self, x: Float, loss: Loss) -> NDArray[np.float64]:
         """Mean element loss of each row between it and its reconstruction: its score.
 
         With it come the terms that a layer adds to scores (`GaussianLatent(kl_in_score=True)`).
@@ -96,8 +94,6 @@ class Autoencoder(ABC):
         ----------
         x : ndarray of shape (n, *input_shape)
         loss : Loss
-        out : float64 ndarray of shape (n,), optional
-            Where they are to be written.
 
         Returns
         -------
@@ -105,9 +101,7 @@ class Autoencoder(ABC):
             Computed in the network's dtype, where the network is.
         """
         loss.check(self.architecture)
-        out = np.empty(len(x)) if out is None else out
-        self._map("errors", x, self.architecture.input_shape, (), loss, out)
-        return out
+        return self._map("errors", x, self.architecture.input_shape, (), loss).astype(np.float64)
 
     def chunk_rows(self) -> int:
         """Most rows that are computed at a time."""
@@ -133,20 +127,14 @@ class Autoencoder(ABC):
         return self.device != "cpu"
 
     def _map(
-        self,
-        what: str,
-        x: Float,
-        row_shape: Shape,
-        result_shape: Shape,
-        loss: Loss | None = None,
-        out: Float | None = None,
+        self, what: str, x: Float, row_shape: Shape, result_shape: Shape, loss: Loss | None = None
     ) -> Float:
         if x.ndim != 1 + len(row_shape) or x.shape[1:] != row_shape:
             raise InvalidDataError(
                 f"{what} needs an array of shape (n, {', '.join(map(str, row_shape))}), "
                 f"got {x.shape}"
             )
-        result = np.empty((len(x), *result_shape), self.dtype) if out is None else out
+        result = np.empty((len(x), *result_shape), dtype=self.dtype)
         for part in self.chunks(len(x)):
             rows = np.asarray(x[part], dtype=self.dtype)
             padded = pad_rows(rows, self.padded_rows(len(rows)))

@@ -105,7 +105,7 @@ def score_rows(
         own_rows, own_scores = rows[whole], scores[whole]
         parts = scaled_parts(autoencoder, scaler, loss, own_rows)
         for part, scaled in _fetched_ahead(parts) if ahead else parts:
-            autoencoder.errors(scaled.rows, loss, out=own_scores[part])
+            own_scores[part] = autoencoder.errors(scaled.rows, loss)
             if scaled.beyond is not None:
                 squares = np.square(scaled.beyond, dtype=np.float64)
                 own_scores[part] += squares.reshape(len(squares), -1).mean(axis=1)
