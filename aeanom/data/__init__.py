@@ -1,9 +1,9 @@
 """Tables, images and series in, float arrays out.
 
-`tables.py` reads and writes CSV and Parquet, `images.py` IDX files and Fashion-MNIST, `series.py`
-cuts windows, and `datasets.py` has small labelled sets for demonstrations. Importing this package
-imports NumPy and nothing heavier; pyarrow and scikit-learn are loaded by the functions that need
-them.
+`tables.py` reads and writes CSV and Parquet, `labels.py` tells which labels are anomalies,
+`images.py` reads IDX files and Fashion-MNIST, `series.py` cuts windows, and `datasets.py` has small
+labelled sets for demonstrations. Importing this package imports NumPy and nothing heavier; pyarrow
+and scikit-learn are loaded by the functions that need them.
 """
 
 from aeanom.data.datasets import (
@@ -14,8 +14,9 @@ from aeanom.data.datasets import (
     train_test_split_normal,
 )
 from aeanom.data.images import CLASS_NAMES, FashionMNIST, fashion_mnist, read_idx
+from aeanom.data.labels import is_anomaly_label
 from aeanom.data.series import point_scores, sliding_windows
-from aeanom.data.tables import Table, is_anomaly_label, read_table, write_scored
+from aeanom.data.tables import Table, read_table, write_scored
 
 __all__ = [
     "CLASS_NAMES",

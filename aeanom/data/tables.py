@@ -12,13 +12,12 @@ import csv
 import difflib
 import gzip
 import io
-import math
 import os
 import shlex
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.data._require import require
+from aeanom.data._text import number_of, quoted
 from aeanom.errors import InvalidDataError
 from aeanom.storage.atomic import replace_file
 
-__all__ = ["Table", "is_anomaly_label", "read_table", "write_scored"]
+__all__ = ["Table", "read_table", "write_scored"]
 
 _PARQUET = (".parquet", ".pq")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -151,7 +151,7 @@ def write_scored(
     taken = [name for name in columns if name in scored.column_names]
     if taken:
         raise InvalidDataError(
-            f"the table already has columns called {_quoted(taken)}, which the scores would be "
+            f"the table already has columns called {quoted(taken)}, which the scores would be "
             "written to (has it been scored before?); rename or remove them first"
         )
     for name, values in columns.items():
@@ -180,49 +180,6 @@ def write_scored(
         replace_file(path, write)
 
 
-def is_anomaly_label(labels: Iterable[object], normal: Sequence[object]) -> NDArray[np.bool_]:
-    """Tell for each row whether its label is none of the normal ones.
-
-    Labels are compared as text without surrounding spaces, numbers by value and truth values
-    whatever their case: "0" stands for 0, 0.0 and "0.0", "true" for True.
-
-    Parameters
-    ----------
-    labels : iterable, length n
-        One label a row: text, numbers or booleans.
-    normal : sequence
-        The labels of normal rows; at least one.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True for anomalies.
-
-    Raises
-    ------
-    InvalidDataError
-        No row has a normal label (the labels found are listed with their counts), or a row has no
-        label and "" is not among the normal ones.
-    """
-    wanted = (normal,) if isinstance(normal, str) else tuple(normal)
-    normal_keys = {_label_key(value) for value in wanted}
-    labels = list(labels)
-    keys = [_label_key(value) for value in labels]
-    if "" in keys and "" not in normal_keys:
-        raise InvalidDataError(
-            f"{keys.count('')} rows have no label, the first of them row {keys.index('') + 1}; "
-            "remove these rows or give them a label"
-        )
-    if normal_keys.isdisjoint(keys):
-        counts = Counter(str(label).strip() for label in labels).most_common()
-        found = ", ".join(f"{text!r} ({count} rows)" for text, count in counts[:10])
-        more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
-        raise InvalidDataError(
-            f"no row has a normal label ({_quoted(map(str, wanted))}); the labels are {found}{more}"
-        )
-    return np.array([key not in normal_keys for key in keys], dtype=np.bool_)
-
-
 # Which columns ------------------------------------------------------------------------------------
 
 
@@ -238,21 +195,21 @@ def _choose(
     if label is not None and label not in names:
         raise InvalidDataError(
             f"{source} has no column {label!r} to take the labels from{_close(label, names)}; "
-            f"its columns are {_quoted(names)}"
+            f"its columns are {quoted(names)}"
         )
     for name in ignore:
         if name not in names:
             raise InvalidDataError(
                 f"{source} has no column {name!r} to ignore{_close(name, names)}; "
-                f"its columns are {_quoted(names)}"
+                f"its columns are {quoted(names)}"
             )
     if columns is None:
         others = {label, *ignore, *index}
         features = [name for name in names if name not in others]
         if not features:
             raise InvalidDataError(
-                f"{source} has no feature columns left: its columns are {_quoted(names)}, "
-                f"the label is {label!r} and {_quoted(ignore) or 'none'} are ignored"
+                f"{source} has no feature columns left: its columns are {quoted(names)}, "
+                f"the label is {label!r} and {quoted(ignore) or 'none'} are ignored"
             )
         return tuple(features)
     known = set(names)
@@ -267,7 +224,7 @@ def _choose(
     needed = [name for name in columns if name == label or name in ignore]
     if needed:
         raise InvalidDataError(
-            f"the model was fitted with {_quoted(needed)} as a feature, so it can be neither the "
+            f"the model was fitted with {quoted(needed)} as a feature, so it can be neither the "
             "label nor ignored"
         )
     return tuple(columns)
@@ -279,16 +236,10 @@ def _close(name: str, names: Sequence[str]) -> str:
     return f" (did you mean {by_lower[matches[0]]!r}?)" if matches else ""
 
 
-def _quoted(names: Iterable[str]) -> str:
-    listed = [repr(name) for name in names]
-    shown = ", ".join(listed[:20])
-    return shown if len(listed) <= 20 else f"{shown} and {len(listed) - 20} more"
-
-
 def _check_names(names: Sequence[str], source: str) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
-        raise InvalidDataError(f"{source} has more than one column called {_quoted(repeated)}")
+        raise InvalidDataError(f"{source} has more than one column called {quoted(repeated)}")
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -441,7 +392,7 @@ def _example(column: Any) -> tuple[object, int]:
         if value is None or value == "":
             continue
         first = first or (value if isinstance(value, str) else str(value), row)
-        if not isinstance(value, str) or _number(value) is None:
+        if not isinstance(value, str) or number_of(value) is None:
             return str(value), row
     return first or ("", 1)
 
@@ -500,32 +451,3 @@ def _needs_quotes(table: Any, delimiter: str) -> bool:
             if compute.any(special).as_py():
                 return True
     return False
-
-
-# Labels -------------------------------------------------------------------------------------------
-
-
-def _label_key(label: object) -> object:
-    """Return what two equal labels have in common: a number, or text."""
-    if label is None or (isinstance(label, float | np.floating) and math.isnan(label)):
-        return ""
-    text = str(label).strip()
-    if text.lower() in ("true", "false"):
-        return text.lower()
-    number = _number(text)
-    return text if number is None else number
-
-
-def _number(text: str) -> int | float | None:
-    """Return the finite number that a text is, whole ones of any size exactly; else None."""
-    if "_" in text:  # a digit separator to Python, not to the people who write tables
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
