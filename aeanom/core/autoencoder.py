@@ -104,7 +104,7 @@ class Autoencoder(ABC):
         return self._map("errors", x, self.architecture.input_shape, (), loss).astype(np.float64)
 
     def chunk_rows(self) -> int:
-        """Most rows that are computed at a time."""
+        """Rows that are computed at a time, unless `chunks` puts more together."""
         return rows_at_once(self.architecture)
 
     def chunks(self, n: int) -> Iterator[slice]:
@@ -123,7 +123,7 @@ class Autoencoder(ABC):
         return 1
 
     def scales_ahead(self) -> bool:
-        """Whether another thread should scale rows while this one computes with others."""
+        """Whether another thread scales the next rows while these are scored."""
         return self.device != "cpu"
 
     def _map(

@@ -24,6 +24,7 @@ __all__ = ["SCALERS", "Scaler", "scaler_kind", "scales_of"]
 SCALERS = ("standard", "minmax", "robust", "none")
 CLIP = 1e9
 LONG_ROW = 2048
+"""Values that NumPy is given as one row where rows are shorter; see `Scaler._blocks`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,9 +37,6 @@ from aeanom.backends.numpy.recurrent import gru, lstm
 from aeanom.core.layers import run_flattened, run_with_backward
 from aeanom.core.weights import Float
 
-LONG_ROW = 500
-"""NumPy gives the interpreter's lock away for more elements than this, even for a copy."""
-
 
 def forward(layers: Iterable[Bound], x: Float, context: NumpyContext) -> Result:
     """Send rows through layers; `backward` goes the whole way back."""
@@ -64,7 +61,7 @@ def dense(
     product = np.dot if x.ndim == 2 else np.matmul
     product(x, kernel, out=y)
     if bias is not None:
-        _add_to_rows(y, bias)
+        y += bias
 
     def backward(delta: Float, wanted: bool) -> Float:
         np.dot(x.T, delta, out=context.gradient(bound, kernel_name))
@@ -77,18 +74,6 @@ def dense(
 
     context.overwritable = y
     return y, backward
-
-
-def _add_to_rows(matrices: Float, vector: Float) -> None:
-    """Add a vector to each row of a matrix, or of a stack of them, in place."""
-    if matrices.ndim == 3:
-        # NumPy begins anew with every row: several short ones are taken as one.
-        size = len(vector)
-        times = 1 << (LONG_ROW // size).bit_length() >> 1
-        if times > 1 and matrices.shape[1] % times == 0:
-            matrices = matrices.reshape(-1, times * size)
-            vector = np.tile(vector, times)
-    matrices += vector
 
 
 def activation(bound: Bound, x: Float, context: NumpyContext) -> Result:

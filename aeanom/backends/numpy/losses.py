@@ -9,9 +9,6 @@ from aeanom.backends.numpy.context import Workspace
 from aeanom.core.losses import LOG_2_PI, Loss, gaussian_parameters
 from aeanom.core.weights import Float
 
-FEWEST_COLUMNS_WORTH_BLAS = 64
-"""Narrower rows are summed three times as fast without a call of BLAS for each."""
-
 
 def row_losses(
     loss: Loss,
@@ -45,7 +42,7 @@ def row_losses(
         # The common case, without an array of the squares.
         np.subtract(output, target, out=delta)
         flat = delta.reshape(n, -1)
-        losses = _sums_of_squares(flat)
+        losses = np.vecdot(flat, flat)
         losses /= flat.shape[1]
     else:
         elements = _elements(loss, output, target, delta)
@@ -58,13 +55,6 @@ def row_losses(
         factor = row_factor.astype(delta.dtype, copy=False)
         delta *= factor.reshape(n, *(1,) * (delta.ndim - 1))
     return losses, delta
-
-
-def _sums_of_squares(matrix: Float) -> Float:
-    """Sum of the squares of each row."""
-    if matrix.shape[1] < FEWEST_COLUMNS_WORTH_BLAS:
-        return np.einsum("ij,ij->i", matrix, matrix)  # type: ignore[no-any-return]
-    return np.vecdot(matrix, matrix)  # type: ignore[no-any-return]
 
 
 def derivative_scale(loss: Loss, size: int) -> float:

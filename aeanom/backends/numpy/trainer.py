@@ -12,7 +12,7 @@ from aeanom.backends.numpy.autoencoder import NumpyAutoencoder
 from aeanom.backends.numpy.context import NumpyContext, Workspace
 from aeanom.backends.numpy.losses import derivative_scale, row_losses
 from aeanom.backends.numpy.network import draw_noise
-from aeanom.core.batches import Block, LossSum, Segment, aligned_zeros
+from aeanom.core.batches import Block, LossSum, Segment, aligned_empty, aligned_zeros
 from aeanom.core.layers import Mode
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer, TrainerState
@@ -41,7 +41,7 @@ class NumpyTrainer(Trainer):
         arrays = flat, self._gradient, self._first_moment, self._second_moment
         blocks = range(0, len(flat), ADAM_BLOCK)
         self._blocks = [[array[start : start + ADAM_BLOCK] for array in arrays] for start in blocks]
-        self._scratch = aligned_zeros(flat[:ADAM_BLOCK].shape, flat.dtype)
+        self._scratch = aligned_empty(flat[:ADAM_BLOCK].shape, flat.dtype)
         # Arrays of no axes: an operation with one takes half as long to begin as with a float.
         self._beta1, self._beta2 = (
             np.array(beta, flat.dtype) for beta in (plan.optimizer.beta1, plan.optimizer.beta2)

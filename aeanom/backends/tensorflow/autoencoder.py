@@ -114,6 +114,7 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
     def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
         compiled = _compiled(self.architecture, what, loss, rows.shape, self.dtype, self.tf_device)
         with self.context():
+            # The rows may be the caller's: they are only read, and no longer than this call takes.
             return compiled(self.parameters, self.take(rows)).numpy()
 
 

@@ -382,6 +382,7 @@ def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
 
 
 def _product(left: Tensor, right: Tensor, factor: float, out: Tensor) -> Tensor:
+    """Write `factor · left @ right` into `out`."""
     if factor == 1:
         return torch.mm(left, right, out=out)
     return torch.addmm(out, left, right, beta=0, alpha=factor, out=out)
