@@ -25,6 +25,8 @@ WARM_UP_STEPS = 3
 # is told otherwise. Our backend computes them in full: so do all loops in torch.
 torch.backends.cudnn.conv.fp32_precision = "ieee"
 torch.backends.cudnn.rnn.fp32_precision = "ieee"
+# On a processor the moments of dead units turn subnormal, which slows the optimiser down.
+torch.set_flush_denormal(True)
 
 
 class ToChannelsFirst(nn.Module):

@@ -47,6 +47,7 @@ class NumpyTrainer(Trainer):
             np.array(beta, flat.dtype) for beta in (plan.optimizer.beta1, plan.optimizer.beta2)
         )
         self._rate, self._epsilon = np.empty((), flat.dtype), np.empty((), flat.dtype)
+        self._flushing = plan.optimizer.flushing(flat.dtype.name)
 
     def place(self, block: Block[Float]) -> Block[Float]:
         """Convert a block to the network's dtype."""
@@ -204,6 +205,12 @@ class NumpyTrainer(Trainer):
             np.divide(first, scratch, out=scratch)
             scratch *= self._rate
             flat -= scratch
+        if self.step % self._flushing.every == 0:
+            for moment, least in (
+                (self._first_moment, self._flushing.first),
+                (self._second_moment, self._flushing.second),
+            ):
+                moment *= np.abs(moment) >= least
 
     def _moment_scales(self) -> tuple[float, float]:
         """Return what the kept moments are multiplied by to be Adam's."""

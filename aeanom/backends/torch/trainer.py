@@ -48,6 +48,7 @@ class TorchTrainer(Trainer):
         self._first_moment = torch.zeros_like(flat)
         self._second_moment = torch.zeros_like(flat)
         self._scratch = torch.empty_like(flat)
+        self._flushing = plan.optimizer.flushing(autoencoder.dtype)
         # The steps taken, where the fused operator reads them.
         self._count = flat.new_zeros((), dtype=torch.float32)
         self._workspace = Workspace(autoencoder.flat)
@@ -256,23 +257,27 @@ class TorchTrainer(Trainer):
             rate = learning_rate * root / (1 - adam.beta1**self.step)
             divisor = torch.sqrt(second, out=self._scratch).add_(adam.epsilon * root)
             flat.addcdiv_(first, divisor, value=-rate)
-            return
-        self._count.add_(1)
-        torch._fused_adamw_(
-            [flat],
-            [gradient],
-            [first],
-            [second],
-            [],
-            [self._count],
-            lr=learning_rate,
-            beta1=adam.beta1,
-            beta2=adam.beta2,
-            weight_decay=adam.weight_decay,
-            eps=adam.epsilon,
-            amsgrad=False,
-            maximize=False,
-        )
+        else:
+            self._count.add_(1)
+            torch._fused_adamw_(
+                [flat],
+                [gradient],
+                [first],
+                [second],
+                [],
+                [self._count],
+                lr=learning_rate,
+                beta1=adam.beta1,
+                beta2=adam.beta2,
+                weight_decay=adam.weight_decay,
+                eps=adam.epsilon,
+                amsgrad=False,
+                maximize=False,
+            )
+        # Not in recorded steps: to a GPU all numbers are alike.
+        if isinstance(learning_rate, float) and self.step % self._flushing.every == 0:
+            torch.hardshrink(first, self._flushing.first, out=first)
+            torch.hardshrink(second, self._flushing.second, out=second)
 
     def _context(self, mode: Mode) -> TorchContext:
         return TorchContext(
