@@ -108,6 +108,21 @@ class Segment:
     schedules: Mapping[str, Float]
     noise: Mapping[str, Float] | None = None
 
+    def row_counts(self) -> list[int | None]:
+        """Return how many rows each step has; None for a step whose rows have other weights than 1.
+
+        The slots that only fill a batch up come after its rows. Where shapes are not compiled,
+        they need not be computed.
+        """
+        is_row = self.row_weight == 1
+        counts = is_row.sum(axis=1, keepdims=True)
+        come_first = is_row == (np.arange(is_row.shape[1]) < counts)
+        plain = (come_first & (is_row | (self.row_weight == 0))).all(axis=1).tolist()
+        return [
+            count if is_plain and count else None
+            for count, is_plain in zip(counts[:, 0].tolist(), plain, strict=True)
+        ]
+
 
 class LossSum(NamedTuple):
     """Weighted sum of row losses, and the sum of the weights.

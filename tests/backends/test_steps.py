@@ -20,12 +20,10 @@ from support import (
 
 from aeanom.architectures import Architecture, dense
 from aeanom.architectures.layers import (
-    Activation,
     Dense,
     Dropout,
     GaussianLatent,
     InputNoise,
-    LayerNorm,
 )
 from aeanom.core import Adam, Block, Loss, Segment, initial_weights
 
@@ -172,6 +170,21 @@ def test_slots_that_only_fill_a_batch_up_change_nothing(backend):
     assert largest_difference(padded.autoencoder.weights(), exact.autoencoder.weights()) < 1e-12
     assert sums[0].mean() == pytest.approx(sums[1].mean(), rel=1e-12)
     assert float(sums[1].weight) == 10
+
+
+@pytest.mark.parametrize("architecture", [NETWORK, DROPOUT_NETWORK], ids=["plain", "dropout"])
+def test_where_shapes_are_not_compiled_such_slots_are_not_computed(backend, architecture):
+    trainer = make_trainer(backend, architecture)
+    if trainer.autoencoder.has_static_shapes:
+        pytest.skip(f"{backend.name} computes batches of one size")
+    rows = normal_rows(10)
+    rows[0] = np.nan
+    order = np.array([[1, 2, 3, 4], [5, 6, 0, 0]], np.int32)
+    weights = np.array([[1.0, 1, 1, 1], [1, 1, 0, 0]])
+    schedules = {"learning_rate": np.array([0.1, 0.1])}
+    total = trainer.run_steps(trainer.place(Block(rows)), Segment(0, 2, order, weights, schedules))
+    assert np.isfinite(total.mean())
+    assert all(np.isfinite(array).all() for array in trainer.autoencoder.weights().values())
 
 
 @pytest.mark.parametrize("architecture", [NETWORK, DROPOUT_NETWORK], ids=["plain", "dropout"])
@@ -393,13 +406,3 @@ def test_the_count_of_traces_sees_a_compilation_when_there_is_one(compiled_backe
         Block(normal_rows(24))
     )
     assert calls
-
-
-def test_torch_leaves_the_factor_of_all_rows_to_a_dense_layer_that_meets_it_first():
-    pytest.importorskip("torch")
-    from aeanom.backends.torch.layers import ends_in_dense
-
-    last = [Dense(6), Activation("sigmoid"), Dropout(0.5)]
-    other = [*last, LayerNorm()]
-    for decoder, expected in ((last, True), (last[:1], True), (other, False)):
-        assert ends_in_dense(Architecture((6,), (Dense(2),), tuple(decoder)).layers) == expected

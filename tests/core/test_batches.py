@@ -9,6 +9,7 @@ from aeanom.architectures import Architecture, Conv2D, dense
 from aeanom.core.batches import (
     ALIGNMENT,
     MAX_SEGMENT_STEPS,
+    Segment,
     aligned_zeros,
     bucket,
     effective_batch_size,
@@ -154,3 +155,9 @@ def test_aligned_arrays_are_like_others(shape, dtype):
     assert zeros.flags.writeable
     assert zeros.dtype == dtype
     assert np.array_equal(zeros, np.zeros(shape))
+
+
+def test_the_rows_of_a_step_are_those_of_weight_one_that_come_first():
+    weights = np.array([[1, 1, 1], [1, 1, 0], [1, 0, 1], [1, 0.5, 0], [0, 0, 0]], float)
+    steps = Segment(0, 5, np.zeros((5, 3), np.int32), weights, {})
+    assert steps.row_counts() == [3, 2, None, None, None]

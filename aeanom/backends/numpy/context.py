@@ -75,7 +75,10 @@ class NumpyContext(Context[Float]):
     overwritable: Float | None = None
 
     def start(
-        self, row_weight: Float, draws: Mapping[str, Float], schedules: Mapping[str, float]
+        self,
+        row_weight: Float | None,
+        draws: Mapping[str, Float],
+        schedules: Mapping[str, float],
     ) -> None:
         """Begin another pass of the same kind; what the layers left in the last one is dropped."""
         self.row_weight, self.draws, self.schedules = row_weight, draws, schedules

@@ -57,21 +57,23 @@ class NumpyTrainer(Trainer):
         """Run the steps one by one."""
         row_weight = segment.row_weight
         factors = row_weight * (self.plan.batch_size / row_weight.sum(axis=1, keepdims=True))
-        weighted = (factors != 1).any(axis=1).tolist()
         schedules = {name: values.tolist() for name, values in segment.schedules.items()}
         # Indices of NumPy's own kind: `take` would convert any others at every step.
         order = segment.order.astype(np.intp)
-        losses = np.empty(order.shape, self.autoencoder.dtype)
+        losses = np.zeros(order.shape, self.autoencoder.dtype)
         context = self._context("train")
         with np.errstate(over="ignore", invalid="ignore"):
-            for step in range(segment.steps):
+            for step, count in enumerate(segment.row_counts()):
+                used = slice(count)
+                draws = self._noise(segment, step)
                 context.start(
-                    row_weight[step],
-                    self._noise(segment, step),
+                    row_weight[step] if count is None else None,
+                    draws if count is None else {name: each[used] for name, each in draws.items()},
                     {name: values[step] for name, values in schedules.items()},
                 )
-                factor = factors[step] if weighted[step] else None
-                losses[step] = self._backward(self._gather(placed, order[step]), factor, context)
+                factor = None if count == self.plan.batch_size else factors[step, used]
+                batch = self._gather(placed, order[step, used])
+                losses[step, used] = self._backward(batch, factor, context)
                 self._step(schedules["learning_rate"][step])
                 for name, value in context.updates.items():
                     self.autoencoder.parameters[name][...] = value
@@ -141,7 +143,7 @@ class NumpyTrainer(Trainer):
         """Put the weights of a snapshot back."""
         self.autoencoder.flat[:] = token
 
-    def _gather(self, placed: Block[Float], index: NDArray[np.int32]) -> Block[Float]:
+    def _gather(self, placed: Block[Float], index: NDArray[np.intp]) -> Block[Float]:
         """Gather the rows of one batch into the workspace."""
         names = iter(Block._fields)
 

@@ -47,9 +47,8 @@ class TorchContext(Context[Tensor]):
         The output of a layer that does not need it any more.
     seed : int
         Of what a user's own module draws.
-    delta_factor : float
-        What `delta` is still to be multiplied by, on its way back to a dense layer: the factor
-        costs nothing in that one's products.
+    kept : dict of str to object
+        What layers have made for their next step on the same tensors, by their names.
     """
 
     workspace: Workspace
@@ -57,7 +56,7 @@ class TorchContext(Context[Tensor]):
     penalty_factor: Tensor | None = None
     overwritable: Tensor | None = None
     seed: int = 0
-    delta_factor: float = 1.0
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def start(
         self,
@@ -71,11 +70,6 @@ class TorchContext(Context[Tensor]):
         self.seed = seed
         self.updates.clear()
         self.penalties.clear()
-
-    def take_delta_factor(self) -> float:
-        """Return the factor, which then is 1."""
-        factor, self.delta_factor = self.delta_factor, 1.0
-        return factor
 
     def tensor(self, bound: Bound, name: str, shape: Shape) -> Tensor:
         """Return the workspace's tensor of this name that belongs to a layer."""

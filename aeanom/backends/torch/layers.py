@@ -9,12 +9,12 @@ with its fresh tensors takes a fifth longer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from aeanom.architectures import PlacedLayer
 from aeanom.architectures.layers import (
     GRU,
     LOG_VARIANCE_BOUND,
@@ -355,48 +355,46 @@ def by_autograd(bound: Bound, x: Tensor, context: TorchContext) -> Result:
     return y.detach(), backward
 
 
+class DenseStep:
+    """A dense layer on rows that lie in one tensor: all that a step need not make anew."""
+
+    def __init__(self, bound: Bound, x: Tensor, context: TorchContext) -> None:
+        self.x, self._transposed_x = x, x.t()
+        self._kernel, self._bias = bound.parameters["kernel"], bound.parameters.get("bias")
+        self._transposed_kernel = self._kernel.t()
+        self._kernel_gradient = context.gradient(bound, "kernel")
+        self._bias_gradient = None if self._bias is None else context.gradient(bound, "bias")
+        self._output = context.tensor(bound, "output", (x.shape[0], bound.output_shape[-1]))
+        self._make_delta = partial(context.tensor, bound, "delta", x.shape)
+        self._delta: Tensor | None = None
+
+    def forward(self) -> Tensor:
+        """Return `x @ kernel + bias`."""
+        torch.mm(self.x, self._kernel, out=self._output)
+        return self._output if self._bias is None else self._output.add_(self._bias)
+
+    def backward(self, delta: Tensor, wanted: bool) -> Tensor:
+        """Gradients are `x.T @ delta`, the sum of `delta`, `delta @ kernel.T`."""
+        torch.mm(self._transposed_x, delta, out=self._kernel_gradient)
+        if self._bias_gradient is not None:
+            torch.sum(delta, 0, out=self._bias_gradient)
+        if not wanted:
+            return delta
+        if self._delta is None:
+            self._delta = self._make_delta()
+        return torch.mm(delta, self._transposed_kernel, out=self._delta)
+
+
 def dense_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:
-    """`x @ kernel + bias`; gradients are `x.T @ delta`, the sum of `delta`, `delta @ kernel.T`."""
+    """Do what `dense` does, with the way back."""
     if len(bound.input_shape) > 1:
         # One product for all times or places of all rows.
         return run_flattened(dense_direct, bound, x, context)
-    kernel, bias = bound.parameters["kernel"], bound.parameters.get("bias")
-    y = context.tensor(bound, "output", (x.shape[0], bound.output_shape[-1]))
-    torch.mm(x, kernel, out=y)
-    if bias is not None:
-        y.add_(bias)
-
-    def backward(delta: Tensor, wanted: bool) -> Tensor:
-        factor = context.take_delta_factor()
-        _product(x.t(), delta, factor, context.gradient(bound, "kernel"))
-        if bias is not None:
-            sums = torch.sum(delta, 0, out=context.gradient(bound, "bias"))
-            if factor != 1:
-                sums.mul_(factor)
-        if not wanted:
-            return delta
-        return _product(delta, kernel.t(), factor, context.tensor(bound, "delta", x.shape))
-
-    context.overwritable = y
-    return y, backward
-
-
-def _product(left: Tensor, right: Tensor, factor: float, out: Tensor) -> Tensor:
-    """Write `factor · left @ right` into `out`."""
-    if factor == 1:
-        return torch.mm(left, right, out=out)
-    return torch.addmm(out, left, right, beta=0, alpha=factor, out=out)
-
-
-def ends_in_dense(layers: Iterable[PlacedLayer]) -> bool:
-    """Whether the gradient of a network's output meets a dense layer before any but linear maps.
-
-    `take_delta_factor` is then called.
-    """
-    kinds = [placed.layer.kind for placed in layers]
-    while kinds and kinds[-1] in ("activation", "dropout"):
-        kinds.pop()
-    return bool(kinds) and kinds[-1] == "dense"
+    step: DenseStep | None = context.kept.get(bound.name)
+    if step is None or step.x is not x:
+        step = context.kept[bound.name] = DenseStep(bound, x, context)
+    context.overwritable = y = step.forward()
+    return y, step.backward
 
 
 def activation_direct(bound: Bound, x: Tensor, context: TorchContext) -> Result:

@@ -19,7 +19,7 @@ def row_losses(
     target: Tensor,
     element_weights: Tensor | None,
     workspace: Workspace,
-    row_factor: Tensor | float | None = None,
+    row_factor: Tensor | float = 1.0,
     summed: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Mean element loss of each row, and the derivative of their weighted sum in `output`.
@@ -31,9 +31,8 @@ def row_losses(
         What the last layer is given, if the loss is computed from that.
     target, element_weights : Tensor of shape (n, ...)
     workspace : Workspace
-    row_factor : Tensor of shape (n,) or float, optional
-        Weight of each row's loss in the sum, a number where all are alike; with None, plain
-        squares have their derivative over `derivative_scale`, and other losses none.
+    row_factor : Tensor of shape (n,) or float
+        Weight of each row's loss in the sum, a number where all are alike.
     summed : bool
         Whether the sum of the rows' losses will do, which takes a third of the time.
 
@@ -62,21 +61,16 @@ def row_losses(
             derivative = derivative * torch.cat([element_weights] * halves, dim=-1)
         losses = elements.flatten(1).mean(-1)
         losses = losses.sum() if summed else losses
-    if row_factor is not None:
-        factor = row_factor * derivative_scale(loss, size)
-        if isinstance(factor, Tensor):
-            factor = factor.reshape(-1, *(1,) * (delta.dim() - 1))
-        torch.mul(derivative, factor, out=delta)
+    # The mean's part of the derivative, and the square's.
+    factor = row_factor * ((2.0 if loss.name == "mse" else 1.0) / size)
+    if isinstance(factor, Tensor):
+        factor = factor.reshape(-1, *(1,) * (delta.dim() - 1))
+    torch.mul(derivative, factor, out=delta)
     return losses, delta
 
 
-def derivative_scale(loss: Loss, size: int) -> float:
-    """Constant that derivatives lack, for rows of `size` elements."""
-    return (2.0 if loss.name == "mse" else 1.0) / size
-
-
 def _elements(loss: Loss, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the loss of every element, and its derivative over `derivative_scale`."""
+    """Return the loss of every element, and its derivative; half of it for squares."""
     if loss.name == "gaussian":
         mean, raw = output.chunk(2, dim=-1)
         bounded = torch.tanh(raw / LOG_VARIANCE_BOUND)

@@ -15,14 +15,12 @@ from torch import Tensor
 from aeanom.backends.torch.autoencoder import TorchAutoencoder
 from aeanom.backends.torch.context import TorchContext, Workspace
 from aeanom.backends.torch.graph import RecordedSteps, Recorder, recorder
-from aeanom.backends.torch.layers import ends_in_dense
-from aeanom.backends.torch.losses import derivative_scale, row_losses
+from aeanom.backends.torch.losses import row_losses
 from aeanom.backends.torch.mixed_precision import trained_network
 from aeanom.backends.torch.network import draw_noise, step_seed
 from aeanom.backends.torch.precision import full_precision
 from aeanom.core.batches import Block, LossSum, Segment
 from aeanom.core.layers import Mode
-from aeanom.core.modules import ModuleArchitecture
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.trainer import Trainer, TrainerState
 from aeanom.core.weights import Float, Weights
@@ -51,16 +49,10 @@ class TorchTrainer(Trainer):
         self._flushing = plan.optimizer.flushing(autoencoder.dtype)
         # The steps taken, where the fused operator reads them.
         self._count = flat.new_zeros((), dtype=torch.float32)
+        # Adding a number of Python's takes three times as long.
+        self._one = torch.ones_like(self._count)
         self._workspace = Workspace(autoencoder.flat)
         self._network = trained_network(autoencoder, self._gradient, plan.compute_dtype)
-        architecture, loss = autoencoder.architecture, plan.loss
-        # The factor of all derivatives then costs no pass.
-        self._can_leave_factor = (
-            loss.name == "mse"
-            and plan.compute_dtype is None
-            and not isinstance(architecture, ModuleArchitecture)
-            and ends_in_dense(architecture.layers)
-        )
         self._recorder = recorder(autoencoder.architecture, flat.device, flat.dtype)
         self._recorded: RecordedSteps | None = None
 
@@ -158,19 +150,21 @@ class TorchTrainer(Trainer):
         # Cut up beforehand: to index a tensor takes as long as a small product.
         order = torch.from_numpy(segment.order).to(device, torch.int64).unbind()
         weights = self.autoencoder.to_device(segment.row_weight).unbind()
-        full = (segment.row_weight == 1).all(axis=1).tolist()
         schedules = {name: values.tolist() for name, values in segment.schedules.items()}
         draw = self._draws(segment)
         context = self._context("train")
         losses = []
-        for step in range(segment.steps):
+        for step, count in enumerate(segment.row_counts()):
+            rows, draws = order[step], draw(step)
+            if count is not None and count < len(rows):
+                rows, draws = rows[:count], {name: each[:count] for name, each in draws.items()}
             context.start(
-                None if full[step] else weights[step],
-                draw(step),
+                weights[step] if count is None else None,
+                draws,
                 {name: values[step] for name, values in schedules.items()},
                 step_seed(seed, segment.first_step + step),
             )
-            losses.append(self._take_step(placed, order[step], context))
+            losses.append(self._take_step(placed, rows, context))
         return torch.stack(losses).sum()
 
     def _replay(self, placed: Block[Tensor], segment: Segment, recorder: Recorder) -> Tensor:
@@ -223,13 +217,8 @@ class TorchTrainer(Trainer):
             batch.rows, context, raw=loss.takes_raw_output
         )
         summed = weight is None and not context.penalties
-        is_plain = self._can_leave_factor and batch.element_weights is None
-        row_factor: Tensor | float | None = factor
-        if summed and is_plain and isinstance(factor, float):
-            size = self.autoencoder.network.n_elements
-            context.delta_factor, row_factor = factor * derivative_scale(loss, size), None
         losses, delta = row_losses(
-            loss, output, batch.target, batch.element_weights, self._workspace, row_factor, summed
+            loss, output, batch.target, batch.element_weights, self._workspace, factor, summed
         )
         if context.penalties:
             context.penalty_factor = torch.ones_like(losses) * factor
@@ -258,7 +247,7 @@ class TorchTrainer(Trainer):
             divisor = torch.sqrt(second, out=self._scratch).add_(adam.epsilon * root)
             flat.addcdiv_(first, divisor, value=-rate)
         else:
-            self._count.add_(1)
+            self._count.add_(self._one)
             torch._fused_adamw_(
                 [flat],
                 [gradient],
