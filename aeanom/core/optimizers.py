@@ -30,7 +30,7 @@ class Flushing(NamedTuple):
     The moments of a weight whose gradient stays at zero, as behind a ReLU that no row reaches any
     more, shrink for ever: in float32 the first is subnormal after 700 steps, and stays so.
     Processors take many times as long for such numbers: from the fifth epoch on, the network
-    784-128-32-128-784 then takes 1.5 to 1.8 times as long. What compiles by XLA has the processor
+    784-128-32-128-784 then takes 1.4 to 1.8 times as long. What compiles by XLA has the processor
     take them for zeros. PyTorch and NumPy cannot without changing it for the whole process;
     there, every `every` steps, moments smaller than `first` and `second` become zero before they
     can be subnormal.

@@ -65,14 +65,13 @@ class NumpyTrainer(Trainer):
         with np.errstate(over="ignore", invalid="ignore"):
             for step, count in enumerate(segment.row_counts()):
                 used = slice(count)
-                draws = self._noise(segment, step)
                 context.start(
                     row_weight[step] if count is None else None,
-                    draws if count is None else {name: each[used] for name, each in draws.items()},
+                    {name: draws[used] for name, draws in self._noise(segment, step).items()},
                     {name: values[step] for name, values in schedules.items()},
                 )
-                factor = None if count == self.plan.batch_size else factors[step, used]
                 batch = self._gather(placed, order[step, used])
+                factor = None if count == self.plan.batch_size else factors[step, used]
                 losses[step, used] = self._backward(batch, factor, context)
                 self._step(schedules["learning_rate"][step])
                 for name, value in context.updates.items():

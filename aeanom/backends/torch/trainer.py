@@ -155,12 +155,12 @@ class TorchTrainer(Trainer):
         context = self._context("train")
         losses = []
         for step, count in enumerate(segment.row_counts()):
-            rows, draws = order[step], draw(step)
-            if count is not None and count < len(rows):
-                rows, draws = rows[:count], {name: each[:count] for name, each in draws.items()}
+            rows, used = order[step], slice(count)
+            if count != len(rows):
+                rows = rows[used]
             context.start(
                 weights[step] if count is None else None,
-                draws,
+                {name: draws[used] for name, draws in draw(step).items()},
                 {name: values[step] for name, values in schedules.items()},
                 step_seed(seed, segment.first_step + step),
             )
