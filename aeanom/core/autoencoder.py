@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from aeanom.architectures import Architecture, Shape
 from aeanom.core.batches import pad_rows, rows_at_once, slices
 from aeanom.core.losses import Loss
+from aeanom.core.scaling import Scaler
 from aeanom.core.weights import Float, Weights
 from aeanom.errors import InvalidDataError
 
@@ -28,7 +29,8 @@ ROW_BUCKETS = (1, 16, 64, 256, 1024, 4096)
 class Autoencoder(ABC):
     """A network with weights, in one framework.
 
-    A backend writes `weights`, `load_weights`, `native` and `_compute`.
+    A backend writes `weights`, `load_weights`, `native` and `_compute`; and `_prepare`, if it can
+    put rows in its framework's arrays and scale them there.
 
     Parameters
     ----------
@@ -60,8 +62,21 @@ class Autoencoder(ABC):
         """Return the framework's own module, live: training changes it."""
 
     @abstractmethod
-    def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        """Compute `what` for one chunk of rows: the name of one of the six methods below."""
+    def _compute(self, what: str, rows: Any, loss: Loss | None) -> Float:
+        """Compute `what` for one chunk of rows: the name of one of the six methods below.
+
+        The rows are what `_prepare` made of them.
+        """
+
+    def _prepare(self, rows: Float, scaler: Scaler | None) -> Any:
+        """Return a chunk in the network's dtype, scaled if there is a scaler.
+
+        A backend that scales by itself gives what `Scaler.transform` gives, bit for bit, and
+        leaves the caller's rows as they are.
+        """
+        if scaler is None:
+            return np.asarray(rows, dtype=self.dtype)
+        return scaler.transform(rows, self.dtype)
 
     def encode(self, x: Float) -> Float:
         """Map rows of shape (n, *input_shape) to latents of shape (n, *latent_shape)."""
@@ -85,7 +100,7 @@ class Autoencoder(ABC):
         """Return what the layers add to each row's loss, of shape (n,): KL terms, L1 terms."""
         return self._map("penalties", x, self.architecture.input_shape, ()).astype(np.float64)
 
-    def errors(self, x: Float, loss: Loss) -> NDArray[np.float64]:
+    def errors(self, x: Float, loss: Loss, scaler: Scaler | None = None) -> NDArray[np.float64]:
         """Mean element loss of each row between it and its reconstruction: its score.
 
         With it come the terms that a layer adds to scores (`GaussianLatent(kl_in_score=True)`).
@@ -94,6 +109,8 @@ class Autoencoder(ABC):
         ----------
         x : ndarray of shape (n, *input_shape)
         loss : Loss
+        scaler : Scaler, optional
+            What the rows are scaled with first; without one they are scaled already.
 
         Returns
         -------
@@ -101,7 +118,8 @@ class Autoencoder(ABC):
             Computed in the network's dtype, where the network is.
         """
         loss.check(self.architecture)
-        return self._map("errors", x, self.architecture.input_shape, (), loss).astype(np.float64)
+        shape = self.architecture.input_shape
+        return self._map("errors", x, shape, (), loss, scaler).astype(np.float64)
 
     def chunk_rows(self) -> int:
         """Rows that are computed at a time, unless `chunks` puts more together."""
@@ -122,12 +140,14 @@ class Autoencoder(ABC):
         """Threads that may score parts of a table at the same time."""
         return 1
 
-    def scales_ahead(self) -> bool:
-        """Whether another thread scales the next rows while these are scored."""
-        return self.device != "cpu"
-
     def _map(
-        self, what: str, x: Float, row_shape: Shape, result_shape: Shape, loss: Loss | None = None
+        self,
+        what: str,
+        x: Float,
+        row_shape: Shape,
+        result_shape: Shape,
+        loss: Loss | None = None,
+        scaler: Scaler | None = None,
     ) -> Float:
         if x.ndim != 1 + len(row_shape) or x.shape[1:] != row_shape:
             raise InvalidDataError(
@@ -136,7 +156,7 @@ class Autoencoder(ABC):
             )
         result = np.empty((len(x), *result_shape), dtype=self.dtype)
         for part in self.chunks(len(x)):
-            rows = np.asarray(x[part], dtype=self.dtype)
+            rows = x[part]
             padded = pad_rows(rows, self.padded_rows(len(rows)))
-            result[part] = self._compute(what, padded, loss)[: len(rows)]
+            result[part] = self._compute(what, self._prepare(padded, scaler), loss)[: len(rows)]
         return result

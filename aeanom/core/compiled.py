@@ -31,6 +31,7 @@ from aeanom.core.batches import (
 from aeanom.core.losses import Loss
 from aeanom.core.optimizers import Adam
 from aeanom.core.plan import TrainingPlan
+from aeanom.core.scaling import Scaler
 from aeanom.core.trainer import Trainer, TrainerState
 from aeanom.core.weights import Float, Weights, check_weights
 
@@ -46,6 +47,9 @@ __all__ = [
 MOST_ROWS_A_CALL, ELEMENTS_A_CALL = 16384, 2**20
 """A compiled call takes 0.2 ms to begin: as long as a narrow network's work on 1,000 rows."""
 
+ELEMENTS_SCALED_THERE = 2**16
+"""Elements of a chunk from which on it is scaled in a compiled call of its own."""
+
 ELEMENTS_AHEAD = 2**21
 """Most elements of the rows of a segment that are copied in the order of its steps."""
 
@@ -57,7 +61,7 @@ class CompiledAutoencoder(Autoencoder):
     """An autoencoder whose parameters are the framework's arrays by canonical name.
 
     A backend writes `parameters` (a property that can be assigned), `to_device`, `context`,
-    `native` and `_compute`.
+    `native`, `_put`, `_scaled` and `_compute`.
     """
 
     has_static_shapes: ClassVar[bool] = True
@@ -96,9 +100,18 @@ class CompiledAutoencoder(Autoencoder):
         yield from slices(0, whole, many)
         yield from slices(whole, n, size)
 
-    def scales_ahead(self) -> bool:
-        """Whether another thread should scale rows: its processor is idle between two calls."""
-        return True
+    def _prepare(self, rows: Float, scaler: Scaler | None) -> Any:
+        if scaler is not None and rows.size >= ELEMENTS_SCALED_THERE:
+            return self._scaled(rows, scaler)
+        return self._put(super()._prepare(rows, scaler))
+
+    @abstractmethod
+    def _put(self, rows: Float) -> Any:
+        """Put a chunk of rows on the device; they may be the caller's."""
+
+    @abstractmethod
+    def _scaled(self, rows: Float, scaler: Scaler) -> Any:
+        """Put a chunk of rows on the device and scale it there, as `Scaler.transform` does."""
 
     def weights(self) -> Weights:
         """Copy all weights to the host."""

@@ -100,6 +100,8 @@ class Context(Generic[Array]):
         New values of buffers by canonical name, as the layers leave them.
     penalties : list of array of shape (n,)
         Terms of each row's loss, as the layers add them.
+    overwritable : array, optional
+        The output of a layer that does not need it any more: the next one may write over it.
     """
 
     mode: Mode = "score"
@@ -109,6 +111,7 @@ class Context(Generic[Array]):
     n_elements: int = 1
     updates: dict[str, Array] = field(default_factory=dict)
     penalties: list[Array] = field(default_factory=list)
+    overwritable: Array | None = None
 
     def schedule(self, name: str) -> Any:
         """Value of a schedule in this step; 1 if the plan has none of that name."""

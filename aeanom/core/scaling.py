@@ -9,22 +9,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aeanom.architectures import Architecture
-from aeanom.core.batches import aligned_empty
+from aeanom.core.batches import aligned_empty, slices
 from aeanom.core.losses import Loss
 from aeanom.core.weights import Float
 from aeanom.errors import InvalidDataError, InvalidParameterError
 
 __all__ = ["SCALERS", "Scaler", "scaler_kind", "scales_of"]
 
+FlatArray = TypeVar("FlatArray", bound=Any)
+
 SCALERS = ("standard", "minmax", "robust", "none")
 CLIP = 1e9
+PART_ELEMENTS = 2**15
+"""Values that are scaled at a time."""
 LONG_ROW = 2048
-"""Values that NumPy is given as one row where rows are shorter; see `Scaler._blocks`."""
+"""Values that NumPy is given as one row where rows are shorter; see `Scaler.blocks`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,23 +106,12 @@ class Scaler:
         becomes NaN, so that no score is made of it.
         """
         scaled = aligned_empty(rows.shape, dtype)
+        # A part at a time, which stays in the cache from the first pass over it to the last.
+        part_rows = max(min(PART_ELEMENTS // prod(rows.shape[1:]), len(rows)), 1)
+        scratch = np.empty((part_rows, *rows.shape[1:])) if dtype != "float64" else None
         with np.errstate(over="ignore"):
-            if self.kind == "none":
-                scaled[...] = rows
-            else:
-                # Subtracted and divided in float64, and rounded only then.
-                exact = scaled if scaled.dtype == np.float64 else np.empty(rows.shape)
-                exact[...] = rows
-                for part, center, scale in self._blocks(exact.reshape(-1)):
-                    part -= center
-                    part /= scale
-                if exact is not scaled:
-                    scaled[...] = exact
-        # One pass, and without a temporary: it is rarely worth a second look.
-        flat = scaled.reshape(-1)
-        if not np.einsum("i,i->", flat, flat) <= CLIP**2:
-            np.clip(scaled, -CLIP, CLIP, out=scaled)
-            scaled[~np.isfinite(rows)] = np.nan
+            for part in slices(0, len(rows), part_rows):
+                self._transform(rows[part], scaled[part], scratch)
         return scaled
 
     def inverse(self, scaled: Float) -> NDArray[np.float64]:
@@ -125,16 +120,36 @@ class Scaler:
             return scaled.astype(np.float64)
         return scaled * self.scale + self.center
 
-    def _blocks(self, flat: NDArray[np.float64]) -> Iterator[tuple[Float, Float, Float]]:
+    def blocks(self, flat: FlatArray) -> Iterator[tuple[FlatArray, Float, Float]]:
         """View flat rows as a matrix of long rows and a rest, with center and scale of each.
 
-        NumPy begins anew with every row of a matrix: on many narrow ones that takes as long as
-        the arithmetic.
+        Of either framework's arrays: NumPy and torch begin anew with every row of a matrix, and
+        on many narrow ones that takes as long as the arithmetic. A scaler that leaves values as
+        they are has no blocks.
         """
+        if self.kind == "none":
+            return
         center, scale = self._repeated
-        whole = flat.size // center.size * center.size
-        yield flat[:whole].reshape(-1, center.size), center, scale
-        yield flat[whole:].reshape(-1, self.center.size), self.center, self.scale
+        whole = len(flat) // len(center) * len(center)
+        yield flat[:whole].reshape(-1, len(center)), center, scale
+        size = len(self.center)
+        yield flat[whole:].reshape(-1, size), center[:size], scale[:size]
+
+    def _transform(self, rows: Float, scaled: Float, scratch: NDArray[np.float64] | None) -> None:
+        """Write scaled rows, by way of a float64 array where they have another dtype."""
+        # Subtracted and divided in float64, and rounded only then.
+        exact = scaled if scratch is None else scratch[: len(rows)]
+        exact[...] = rows
+        for part, center, scale in self.blocks(exact.reshape(-1)):
+            part -= center
+            part /= scale
+        if exact is not scaled:
+            scaled[...] = exact
+        # One pass, and without a temporary: it is rarely worth a second look.
+        flat = scaled.reshape(-1)
+        if not np.einsum("i,i->", flat, flat) <= CLIP**2:
+            np.clip(scaled, -CLIP, CLIP, out=scaled)
+            scaled[~np.isfinite(rows)] = np.nan
 
     @cached_property
     def _repeated(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

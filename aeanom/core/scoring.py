@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,6 @@ __all__ = [
     "scaled_parts",
     "score_rows",
 ]
-
-Item = TypeVar("Item")
 
 ROWS_WORTH_A_THREAD = 8192
 
@@ -97,34 +95,31 @@ def score_rows(
     autoencoder: Autoencoder, scaler: Scaler, loss: Loss, rows: Float
 ) -> NDArray[np.float64]:
     """Anomaly score of each row of shape (n, ...): its reconstruction error after scaling."""
-    threads, chunk = autoencoder.scoring_threads(), autoencoder.chunk_rows()
-    ahead = threads == 1 and len(rows) > chunk and autoencoder.scales_ahead()
+    threads = autoencoder.scoring_threads()
     scores = np.empty(len(rows))
 
     def score(whole: slice) -> None:
         own_rows, own_scores = rows[whole], scores[whole]
-        parts = scaled_parts(autoencoder, scaler, loss, own_rows)
-        for part, scaled in _fetched_ahead(parts) if ahead else parts:
-            own_scores[part] = autoencoder.errors(scaled.rows, loss)
-            if scaled.beyond is not None:
-                squares = np.square(scaled.beyond, dtype=np.float64)
-                own_scores[part] += squares.reshape(len(squares), -1).mean(axis=1)
+        for part in autoencoder.chunks(len(own_rows)):
+            own_scores[part] = score_part(own_rows[part])
+
+    def score_part(part: Float) -> NDArray[np.float64]:
+        if not loss.needs_unit_interval:
+            return autoencoder.errors(part, loss, scaler)
+        scaled = scale_rows(scaler, loss, part, autoencoder.dtype)
+        errors = autoencoder.errors(scaled.rows, loss)
+        if scaled.beyond is not None:
+            squares = np.square(scaled.beyond, dtype=np.float64)
+            errors += squares.reshape(len(part), -1).mean(axis=1)
+        return errors
 
     if threads == 1 or len(rows) < ROWS_WORTH_A_THREAD * threads:
         score(slice(0, len(rows)))
         return scores
     # Cut at whole chunks: the parts are then the same ones as in a single thread.
+    chunk = autoencoder.chunk_rows()
     share = -(-len(rows) // (threads * chunk)) * chunk
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(score, slices(0, len(rows), share)):
             pass
     return scores
-
-
-def _fetched_ahead(parts: Iterator[Item]) -> Iterator[Item]:
-    """Fetch each item in another thread, while the one before it is worked on."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, parts, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, parts, None)
-            yield item

@@ -23,6 +23,7 @@ from aeanom.core.noise import step_noise
 from aeanom.core.optimizers import Adam
 from aeanom.core.plan import TrainingPlan
 from aeanom.core.registry import get_backend
+from aeanom.core.scaling import Scaler
 from aeanom.core.trainer import Trainer, TrainerState
 from aeanom.core.weights import Float, Weights
 from aeanom.errors import (
@@ -198,6 +199,24 @@ class BackendConformance:
         assert np.allclose(given, expected[:n], rtol=BOUNDS["forward"][self.dtype], atol=0), (
             f"errors of {n} rows differ from those of the same rows among others"
         )
+
+    @pytest.mark.parametrize("n", [17, 50_000])
+    @pytest.mark.parametrize("dtype", ["float64", "float32"])
+    def test_rows_to_be_scaled_get_the_errors_of_scaled_ones(self, n: int, dtype: str) -> None:
+        """Few rows and many, in either dtype; those that are not finite get NaN."""
+        example = EXAMPLES["dense"]
+        network = self.trainer(example).autoencoder
+        rows = np.resize(example.rows, (n, *example.rows.shape[1:])).astype(dtype)
+        rows[1, 0], rows[2, 0], rows[3, 0] = np.inf, np.nan, 1e30
+        before = rows.copy()
+        scaler = Scaler("standard", np.linspace(-2, 3, 6), np.geomspace(1e-3, 7, 6))
+        given = network.errors(rows, example.loss, scaler)
+        expected = network.errors(scaler.transform(rows, self.dtype), example.loss)
+        assert np.array_equal(rows, before, equal_nan=True), "the caller's rows were changed"
+        assert np.isnan(given[1:3]).all(), "an infinity or NaN got a score"
+        assert np.allclose(
+            given, expected, rtol=BOUNDS["forward"][self.dtype], atol=0, equal_nan=True
+        ), "errors(rows, loss, scaler) differ from those of the rows that the scaler scaled"
 
     @on("dense", "conv1d", "variational", "gaussian_output", "sparse")
     def test_every_method_gives_what_numpy_gives(self, example: Example) -> None:

@@ -15,8 +15,16 @@ from support import (
     unit_rows,
 )
 
-from aeanom.architectures import Activation, Architecture, Dense
-from aeanom.core import Block, Loss, initial_weights
+from aeanom.architectures import (
+    Activation,
+    Architecture,
+    Dense,
+    Residual,
+    convolutional,
+    convolutional_1d,
+    dense,
+)
+from aeanom.core import Block, Loss, Scaler, initial_weights
 from aeanom.core.losses import elementwise_loss
 from aeanom.errors import ArchitectureError, InvalidDataError, InvalidParameterError
 
@@ -261,3 +269,58 @@ def test_the_native_module_has_the_framework_s_own_parameters(framework_backend)
     else:
         sizes = [int(np.prod(variable.shape)) for variable in module.trainable_variables]
     assert sum(sizes) == NETWORK.n_parameters
+
+
+def test_no_layer_writes_over_what_another_one_still_needs(backend):
+    # An activation may work in place on what a dense layer wrote, unless it is added later.
+    block = Residual((Activation("relu"), Activation("sigmoid"), Dense(5)))
+    architecture = Architecture((6,), (Dense(5), block), (Dense(6),))
+    autoencoder = make_autoencoder(backend, architecture)
+    first, inner, last = list(autoencoder.weights().values())[::2]
+    h = X @ first
+    expected = (h + special.expit(h.clip(0)) @ inner) @ last
+    assert autoencoder.reconstruct(X) == pytest.approx(expected, rel=1e-12)
+    errors = np.square(expected - X).mean(axis=1)
+    assert autoencoder.errors(X, Loss("mse")) == pytest.approx(errors, rel=1e-12)
+
+
+@pytest.mark.parametrize("network_dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row_dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("architecture", "scaler"),
+    [
+        (NETWORK, Scaler("standard", np.linspace(-2, 3, 6), np.geomspace(1e-3, 7, 6))),
+        (NETWORK, Scaler("none", np.zeros(6), np.ones(6))),
+        (
+            convolutional_1d((8, 3), (2,), 2),
+            Scaler("robust", np.linspace(-2, 3, 3), np.array([0.1, 3, 7])),
+        ),
+        (convolutional((8, 8), (2,), 2), Scaler("minmax", np.array([0.3]), np.array([7.0]))),
+    ],
+)
+def test_rows_are_scaled_bit_for_bit_wherever_it_is_done(
+    backend, architecture, scaler, row_dtype, network_dtype
+):
+    autoencoder = make_autoencoder(backend, architecture, network_dtype)
+    # Few, and so many that a compiled backend scales them itself.
+    for n in (3, 12_000):
+        shape = (n, *architecture.input_shape)
+        rows = np.random.default_rng(0).normal(scale=100, size=shape).astype(row_dtype)
+        for given in (rows, rows.copy(order="F"), rows[::-1]):
+            given.setflags(write=False)
+            scaled = np.asarray(autoencoder._prepare(given, scaler))
+            expected = scaler.transform(given, network_dtype)
+            assert scaled.dtype == expected.dtype
+            assert scaled.tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("n", [5, 40_000])
+def test_scaling_clips_what_is_far_out_and_makes_nan_of_what_is_not_finite(backend, n):
+    autoencoder = make_autoencoder(backend, dense(2, (), 1), "float32")
+    rows = np.zeros((n, 2))
+    rows[-5:, 1] = [1e300, -1e300, np.inf, -np.inf, np.nan]
+    scaler = Scaler("standard", np.zeros(2), np.array([1, 1e-30]))
+    scaled = np.asarray(autoencoder._prepare(rows, scaler))
+    assert np.array_equal(scaled[:, 0], np.zeros(n))
+    assert np.array_equal(scaled[-5:, 1], [1e9, -1e9, np.nan, np.nan, np.nan], equal_nan=True)
+    assert np.isinf(rows[-2, 1])

@@ -81,8 +81,28 @@ class CarelessLoading(NumpyAutoencoder):
 
 @backend
 class RowsByBatch(NumpyAutoencoder):
-    def errors(self, x, loss):
-        return super().errors(x, loss) * (1 + len(x) * 1e-6)
+    def errors(self, x, loss, scaler=None):
+        return super().errors(x, loss, scaler) * (1 + len(x) * 1e-6)
+
+
+@backend
+class RoughScaling(NumpyAutoencoder):
+    def _prepare(self, rows, scaler):
+        return super()._prepare(rows if scaler is None else rows.astype(np.float32), scaler)
+
+
+@backend
+class ScalingInPlace(NumpyAutoencoder):
+    def _prepare(self, rows, scaler):
+        prepared = super()._prepare(rows, scaler)
+        rows[...] = prepared
+        return prepared
+
+
+@backend
+class InfinityClipped(NumpyAutoencoder):
+    def _prepare(self, rows, scaler):
+        return super()._prepare(np.nan_to_num(rows, posinf=1e30), scaler)
 
 
 @backend
@@ -93,8 +113,9 @@ class NoPenalties(NumpyAutoencoder):
 
 @backend
 class AnyShape(NumpyAutoencoder):
-    def _map(self, what, x, row_shape, result_shape, loss=None):
-        return super()._map(what, np.resize(x, (len(x), *row_shape)), row_shape, result_shape, loss)
+    def _map(self, what, x, row_shape, result_shape, *rest):
+        resized = np.resize(x, (len(x), *row_shape))
+        return super()._map(what, resized, row_shape, result_shape, *rest)
 
 
 @backend
@@ -198,6 +219,7 @@ class AlwaysFinite(NumpyTrainer):
         return LossSum(1.0, super().run_steps(placed, segment).weight)
 
 
+MANY_ROWS = {"n": 50_000, "dtype": "float64"}
 FAULTS = [
     (MisnamedBackend, "its_name_leads_to_it", {}),
     (BoastfulBackend, "its_capabilities_are_known_ones", {}),
@@ -208,6 +230,9 @@ FAULTS = [
     (LiveWeights, "weights_are_copies", {}),
     (CarelessLoading, "weights_that_do_not_fit_are_refused", {}),
     (RowsByBatch, "any_number_of_rows_is_computed_row_by_row", {"n": 1}),
+    (RoughScaling, "rows_to_be_scaled_get_the_errors_of_scaled_ones", MANY_ROWS),
+    (ScalingInPlace, "rows_to_be_scaled_get_the_errors_of_scaled_ones", MANY_ROWS),
+    (InfinityClipped, "rows_to_be_scaled_get_the_errors_of_scaled_ones", MANY_ROWS),
     (NoPenalties, "every_method_gives_what_numpy_gives", {"example": "variational"}),
     (AnyShape, "rows_of_another_shape_are_refused", {}),
     (RoughForward, "forward", {"example": "dense", "dtype": "float64"}),

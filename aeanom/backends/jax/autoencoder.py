@@ -24,6 +24,7 @@ from aeanom.core.compiled import CompiledAutoencoder
 from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
 from aeanom.core.modules import ModuleArchitecture
+from aeanom.core.scaling import CLIP, Scaler
 from aeanom.core.weights import Float, Weights
 
 if TYPE_CHECKING:
@@ -97,10 +98,29 @@ class JaxAutoencoder(CompiledAutoencoder):
         """
         return np.asarray(array, dtype=self.dtype if array.dtype.kind == "f" else array.dtype)
 
-    def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
+    def _put(self, rows: Float) -> jax.Array:
         with self.context():
+            return jax.device_put(rows, self.jax_device)
+
+    def _scaled(self, rows: Float, scaler: Scaler) -> jax.Array:
+        with jax.enable_x64(True):
             x = jax.device_put(rows, self.jax_device)
-            return np.asarray(_compute(self.architecture, what, loss, self.parameters, x))
+            return _scaled(x, scaler.center, scaler.scale, self.dtype)
+
+    def _compute(self, what: str, rows: jax.Array, loss: Loss | None) -> Float:
+        with self.context():
+            return np.asarray(_compute(self.architecture, what, loss, self.parameters, rows))
+
+
+@partial(jax.jit, static_argnums=3)
+def _scaled(x: jax.Array, center: jax.Array, scale: jax.Array, dtype: str) -> jax.Array:
+    """Do what `Scaler.transform` does.
+
+    By a divisor that is plainly one number a column, XLA would not divide: it would multiply by
+    its reciprocal.
+    """
+    divisor = jnp.where(jnp.isfinite(x), scale, jnp.nan)
+    return ((x.astype("float64") - center) / divisor).astype(dtype).clip(-CLIP, CLIP)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -65,14 +65,11 @@ class NumpyContext(Context[Float]):
         Where the parameters' gradients go, by canonical name.
     penalty_factor : ndarray of shape (n,), optional
         The gradient of each row's penalties; set before `backward` is called.
-    overwritable : ndarray, optional
-        The output of a layer that does not need it any more.
     """
 
     workspace: Workspace
     gradients: Mapping[str, Float] = field(default_factory=dict)
     penalty_factor: Float | None = None
-    overwritable: Float | None = None
 
     def start(
         self,

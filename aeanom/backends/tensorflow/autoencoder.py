@@ -27,6 +27,7 @@ from aeanom.core.compiled import CompiledAutoencoder
 from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
 from aeanom.core.modules import ModuleArchitecture
+from aeanom.core.scaling import CLIP, Scaler
 from aeanom.core.weights import Float, Weights
 
 LARGE_BYTES = 2**20
@@ -111,11 +112,31 @@ class TensorFlowAutoencoder(CompiledAutoencoder):
             return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
         return self.to_device(array)
 
-    def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
-        compiled = _compiled(self.architecture, what, loss, rows.shape, self.dtype, self.tf_device)
+    def _put(self, rows: Float) -> tf.Tensor:
+        # The caller's rows are only read, and no longer than they are computed with.
+        return self.take(rows)
+
+    def _scaled(self, rows: Float, scaler: Scaler) -> tf.Tensor:
         with self.context():
-            # The rows may be the caller's: they are only read, and no longer than this call takes.
-            return compiled(self.parameters, self.take(rows)).numpy()
+            return _scaled(tf.constant(rows), scaler.center, scaler.scale, self.dtype)
+
+    def _compute(self, what: str, rows: tf.Tensor, loss: Loss | None) -> Float:
+        shape = tuple(rows.shape)
+        compiled = _compiled(self.architecture, what, loss, shape, self.dtype, self.tf_device)
+        with self.context():
+            return compiled(self.parameters, rows).numpy()
+
+
+@tf.function(jit_compile=True, reduce_retracing=True, autograph=False)
+def _scaled(x: tf.Tensor, center: tf.Tensor, scale: tf.Tensor, dtype: str) -> tf.Tensor:
+    """Do what `Scaler.transform` does.
+
+    By a divisor that is plainly one number a column, XLA would not divide: it would multiply by
+    its reciprocal.
+    """
+    divisor = tf.where(tf.math.is_finite(x), scale, float("nan"))
+    scaled = tf.cast((tf.cast(x, "float64") - center) / divisor, dtype)
+    return tf.clip_by_value(scaled, -CLIP, CLIP)
 
 
 @kept_with_network

@@ -19,11 +19,12 @@ from aeanom.core.autoencoder import Autoencoder
 from aeanom.core.layers import Context, compute
 from aeanom.core.losses import Loss
 from aeanom.core.modules import ModuleArchitecture
+from aeanom.core.scaling import CLIP, Scaler
 from aeanom.core.weights import Float, Weights, check_weights
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-CHUNK_BYTES = 2**23
-"""Size of a layer's output up to which rows are scored together on a CPU."""
+CHUNK_BYTES, CHUNK_ROWS = 2**23, 8192
+"""Size of a layer's output up to which rows are scored together on a CPU, and most of them."""
 
 
 class TorchAutoencoder(Autoencoder):
@@ -47,6 +48,13 @@ class TorchAutoencoder(Autoencoder):
             self.network = ModuleNetwork(architecture, self.parameters)
         else:
             self.network = Network(architecture, self.parameters).eval()
+        self._chunk_rows = super().chunk_rows()
+        if not self.flat.is_cuda:
+            # What is inside a module of a user's own is not known.
+            widths = [prod(placed.output_shape) for placed in architecture.walk()]
+            most = CHUNK_ROWS if widths else self._chunk_rows
+            row_bytes = max(widths, default=self.network.n_elements) * self.flat.itemsize
+            self._chunk_rows = min(max(CHUNK_BYTES // row_bytes, 1), most)
         self.load_weights(weights)
 
     def weights(self) -> Weights:
@@ -95,23 +103,32 @@ class TorchAutoencoder(Autoencoder):
         return torch.as_tensor(usable, dtype=DTYPES[self.dtype], device=self.device)
 
     def chunk_rows(self) -> int:
-        """Fewer rows where a layer is wide: on a CPU, large tensors take longer a row."""
-        if self.flat.is_cuda:
-            return super().chunk_rows()
-        shapes = (placed.output_shape for placed in self.architecture.walk())
-        widest = max(map(prod, shapes), default=self.network.n_elements)
-        return min(max(CHUNK_BYTES // (widest * self.flat.itemsize), 1), super().chunk_rows())
+        """Fewer rows on a CPU where a layer is wide: large tensors take longer a row."""
+        return self._chunk_rows
 
-    def _compute(self, what: str, rows: Float, loss: Loss | None) -> Float:
+    def _prepare(self, rows: Float, scaler: Scaler | None) -> Tensor:
+        if scaler is None:
+            return self.to_device(rows)
+        x = torch.as_tensor(np.require(rows, requirements=("C", "W")), device=self.device)
+        exact = x.to(torch.float64, copy=True)
+        for part, *numbers in scaler.blocks(exact.view(-1)):
+            center, scale = (torch.from_numpy(number).to(self.device) for number in numbers)
+            part.sub_(center).div_(scale)
+        scaled = exact.to(DTYPES[self.dtype])
+        flat = scaled.view(-1)
+        if not float(torch.dot(flat, flat)) <= CLIP**2:
+            scaled.clamp_(-CLIP, CLIP)
+            scaled[~torch.isfinite(x)] = torch.nan
+        return scaled
+
+    def _compute(self, what: str, rows: Tensor, loss: Loss | None) -> Float:
         # A module may keep a tensor for later, and those of inference mode cannot be trained with.
         own = isinstance(self.network, ModuleNetwork)
         ungraded = torch.no_grad() if own else torch.inference_mode()
         with ungraded, full_precision(self.flat.device):
-            # torch takes neither read-only arrays (without a warning) nor negative strides.
-            x = torch.from_numpy(np.require(rows, requirements=("C", "W"))).to(self.device)
             context: Context[Tensor] = Context(n_elements=self.network.n_elements)
-            zeros = x.new_zeros(len(x))
-            result = compute(self.network, what, x, loss, context, _row_losses, zeros)
+            zeros = rows.new_zeros(len(rows))
+            result = compute(self.network, what, rows, loss, context, _row_losses, zeros)
             return result.cpu().numpy()
 
 

@@ -43,8 +43,6 @@ class TorchContext(Context[Tensor]):
         Where the parameters' gradients go, by canonical name.
     penalty_factor : Tensor of shape (n,), optional
         The gradient of each row's penalties; set before `backward` is called.
-    overwritable : Tensor, optional
-        The output of a layer that does not need it any more.
     seed : int
         Of what a user's own module draws.
     kept : dict of str to object
@@ -54,7 +52,6 @@ class TorchContext(Context[Tensor]):
     workspace: Workspace
     gradients: Mapping[str, Tensor] = field(default_factory=dict)
     penalty_factor: Tensor | None = None
-    overwritable: Tensor | None = None
     seed: int = 0
     kept: dict[str, Any] = field(default_factory=dict)
 

@@ -51,13 +51,17 @@ def dense(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
     """
     y: Tensor = x @ bound.parameters["kernel"]
     bias = bound.parameters.get("bias")
-    return y if bias is None else y.add_(bias)
+    context.overwritable = y = y if bias is None else y.add_(bias)
+    return y
 
 
 def activation(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
-    """Apply an element-wise function."""
+    """Apply an element-wise function; without gradients in place, where that is allowed."""
     assert isinstance(bound.layer, Activation)
-    return FUNCTIONS[bound.layer.function](x)
+    in_place = IN_PLACE.get(bound.layer.function)
+    if in_place is None or x is not context.overwritable or torch.is_grad_enabled():
+        return FUNCTIONS[bound.layer.function](x)
+    return in_place.forward(x)
 
 
 def dropout(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
@@ -107,6 +111,7 @@ def reshape(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
 
 def residual(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
     """Add what the inner layers make of the input to it."""
+    context.overwritable = None
     return x + run(LAYERS, bound.inner, x, context)
 
 

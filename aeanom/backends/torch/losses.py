@@ -19,7 +19,7 @@ def row_losses(
     target: Tensor,
     element_weights: Tensor | None,
     workspace: Workspace,
-    row_factor: Tensor | float = 1.0,
+    row_factor: Tensor | float | None = None,
     summed: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Mean element loss of each row, and the derivative of their weighted sum in `output`.
@@ -31,8 +31,9 @@ def row_losses(
         What the last layer is given, if the loss is computed from that.
     target, element_weights : Tensor of shape (n, ...)
     workspace : Workspace
-    row_factor : Tensor of shape (n,) or float
-        Weight of each row's loss in the sum, a number where all are alike.
+    row_factor : Tensor of shape (n,) or float, optional
+        Weight of each row's loss in the sum, a number where all are alike; None where nobody
+        wants the derivative.
     summed : bool
         Whether the sum of the rows' losses will do, which takes a third of the time.
 
@@ -40,7 +41,7 @@ def row_losses(
     -------
     losses : Tensor of shape (n,), or () if summed
     delta : Tensor of the output's shape
-        Lies in the workspace.
+        Lies in the workspace; means nothing without a factor.
     """
     size = prod(target.shape[1:])
     delta = workspace.tensor("loss.delta", output.shape)
@@ -61,6 +62,8 @@ def row_losses(
             derivative = derivative * torch.cat([element_weights] * halves, dim=-1)
         losses = elements.flatten(1).mean(-1)
         losses = losses.sum() if summed else losses
+    if row_factor is None:
+        return losses, delta
     # The mean's part of the derivative, and the square's.
     factor = row_factor * ((2.0 if loss.name == "mse" else 1.0) / size)
     if isinstance(factor, Tensor):
