@@ -7,6 +7,7 @@ here once.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -62,10 +63,11 @@ class Autoencoder(ABC):
         """Return the framework's own module, live: training changes it."""
 
     @abstractmethod
-    def _compute(self, what: str, rows: Any, loss: Loss | None) -> Float:
+    def _compute(self, what: str, rows: Any, loss: Loss | None) -> Any:
         """Compute `what` for one chunk of rows: the name of one of the six methods below.
 
-        The rows are what `_prepare` made of them.
+        The rows are what `_prepare` made of them. What is returned may be an array of the
+        framework that is still being computed: NumPy takes it when the next chunk has been begun.
         """
 
     def _prepare(self, rows: Float, scaler: Scaler | None) -> Any:
@@ -98,9 +100,15 @@ class Autoencoder(ABC):
 
     def penalties(self, x: Float) -> NDArray[np.float64]:
         """Return what the layers add to each row's loss, of shape (n,): KL terms, L1 terms."""
-        return self._map("penalties", x, self.architecture.input_shape, ()).astype(np.float64)
+        return self._map("penalties", x, self.architecture.input_shape, (), dtype="float64")
 
-    def errors(self, x: Float, loss: Loss, scaler: Scaler | None = None) -> NDArray[np.float64]:
+    def errors(
+        self,
+        x: Float,
+        loss: Loss,
+        scaler: Scaler | None = None,
+        out: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
         """Mean element loss of each row between it and its reconstruction: its score.
 
         With it come the terms that a layer adds to scores (`GaussianLatent(kl_in_score=True)`).
@@ -111,6 +119,8 @@ class Autoencoder(ABC):
         loss : Loss
         scaler : Scaler, optional
             What the rows are scaled with first; without one they are scaled already.
+        out : float64 ndarray of shape (n,), optional
+            Where to write them.
 
         Returns
         -------
@@ -119,7 +129,7 @@ class Autoencoder(ABC):
         """
         loss.check(self.architecture)
         shape = self.architecture.input_shape
-        return self._map("errors", x, shape, (), loss, scaler).astype(np.float64)
+        return self._map("errors", x, shape, (), loss, scaler, dtype="float64", out=out)
 
     def chunk_rows(self) -> int:
         """Rows that are computed at a time, unless `chunks` puts more together."""
@@ -148,15 +158,32 @@ class Autoencoder(ABC):
         result_shape: Shape,
         loss: Loss | None = None,
         scaler: Scaler | None = None,
-    ) -> Float:
+        *,
+        dtype: str | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
         if x.ndim != 1 + len(row_shape) or x.shape[1:] != row_shape:
             raise InvalidDataError(
                 f"{what} needs an array of shape (n, {', '.join(map(str, row_shape))}), "
                 f"got {x.shape}"
             )
-        result = np.empty((len(x), *result_shape), dtype=self.dtype)
+        result = np.empty((len(x), *result_shape), dtype or self.dtype) if out is None else out
+
+        # A framework that computes on its own is given the next chunk before it is waited for.
+        # NumPy's arrays are finished, and the next chunk may be written over them.
+        under_way: deque[tuple[NDArray[Any], Any]] = deque()
         for part in self.chunks(len(x)):
             rows = x[part]
             padded = pad_rows(rows, self.padded_rows(len(rows)))
-            result[part] = self._compute(what, self._prepare(padded, scaler), loss)[: len(rows)]
+            values = self._compute(what, self._prepare(padded, scaler), loss)
+            under_way.append((result[part], values))
+            if len(under_way) > 1 or isinstance(values, np.ndarray):
+                _finish(*under_way.popleft())
+        for place, values in under_way:
+            _finish(place, values)
         return result
+
+
+def _finish(place: NDArray[Any], values: Any) -> None:
+    """Wait for a chunk's values; those of the rows that only fill it up are left out."""
+    place[...] = np.asarray(values)[: len(place)]

@@ -100,18 +100,14 @@ def score_rows(
 
     def score(whole: slice) -> None:
         own_rows, own_scores = rows[whole], scores[whole]
-        for part in autoencoder.chunks(len(own_rows)):
-            own_scores[part] = score_part(own_rows[part])
-
-    def score_part(part: Float) -> NDArray[np.float64]:
         if not loss.needs_unit_interval:
-            return autoencoder.errors(part, loss, scaler)
-        scaled = scale_rows(scaler, loss, part, autoencoder.dtype)
-        errors = autoencoder.errors(scaled.rows, loss)
-        if scaled.beyond is not None:
-            squares = np.square(scaled.beyond, dtype=np.float64)
-            errors += squares.reshape(len(part), -1).mean(axis=1)
-        return errors
+            autoencoder.errors(own_rows, loss, scaler, own_scores)
+            return
+        for part, scaled in scaled_parts(autoencoder, scaler, loss, own_rows):
+            autoencoder.errors(scaled.rows, loss, out=own_scores[part])
+            if scaled.beyond is not None:
+                squares = np.square(scaled.beyond, dtype=np.float64)
+                own_scores[part] += squares.reshape(len(squares), -1).mean(axis=1)
 
     if threads == 1 or len(rows) < ROWS_WORTH_A_THREAD * threads:
         score(slice(0, len(rows)))

@@ -59,6 +59,15 @@ def test_many_rows_get_the_scores_of_few(backend):
     assert scores == pytest.approx(np.concatenate(few), rel=1e-12)
 
 
+def test_many_rows_are_reconstructed_like_few(backend):
+    # A chunk must not be written over by the next one before it has been taken.
+    autoencoder = autoencoder_of(backend)
+    rows = normal_rows(100_000)
+    whole = autoencoder.reconstruct(rows)
+    few = [autoencoder.reconstruct(part) for part in np.array_split(rows, 20)]
+    assert whole == pytest.approx(np.concatenate(few), rel=1e-12)
+
+
 def test_an_error_in_a_thread_is_raised(monkeypatch):
     autoencoder = autoencoder_of(get_backend("numpy"), NARROW)
     monkeypatch.setattr(autoencoder, "scoring_threads", lambda: 2)

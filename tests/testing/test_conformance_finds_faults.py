@@ -81,8 +81,8 @@ class CarelessLoading(NumpyAutoencoder):
 
 @backend
 class RowsByBatch(NumpyAutoencoder):
-    def errors(self, x, loss, scaler=None):
-        return super().errors(x, loss, scaler) * (1 + len(x) * 1e-6)
+    def errors(self, x, *rest):
+        return super().errors(x, *rest) * (1 + len(x) * 1e-6)
 
 
 @backend
@@ -113,9 +113,9 @@ class NoPenalties(NumpyAutoencoder):
 
 @backend
 class AnyShape(NumpyAutoencoder):
-    def _map(self, what, x, row_shape, result_shape, *rest):
+    def _map(self, what, x, row_shape, *rest, **options):
         resized = np.resize(x, (len(x), *row_shape))
-        return super()._map(what, resized, row_shape, result_shape, *rest)
+        return super()._map(what, resized, row_shape, *rest, **options)
 
 
 @backend

@@ -107,9 +107,9 @@ class JaxAutoencoder(CompiledAutoencoder):
             x = jax.device_put(rows, self.jax_device)
             return _scaled(x, scaler.center, scaler.scale, self.dtype)
 
-    def _compute(self, what: str, rows: jax.Array, loss: Loss | None) -> Float:
+    def _compute(self, what: str, rows: jax.Array, loss: Loss | None) -> jax.Array:
         with self.context():
-            return np.asarray(_compute(self.architecture, what, loss, self.parameters, rows))
+            return _compute(self.architecture, what, loss, self.parameters, rows)
 
 
 @partial(jax.jit, static_argnums=3)
