@@ -118,7 +118,8 @@ class Autoencoder(ABC):
         x : ndarray of shape (n, *input_shape)
         loss : Loss
         scaler : Scaler, optional
-            What the rows are scaled with first; without one they are scaled already.
+            What the rows are scaled with first; without one they are scaled already. Not for a
+            loss that needs values in [0, 1]: what lies outside is `score_rows`'s business.
         out : float64 ndarray of shape (n,), optional
             Where to write them.
 

@@ -191,11 +191,11 @@ def widest(architecture: Architecture) -> int:
 
 
 def rows_at_once(architecture: Architecture) -> int:
-    """Most rows that are computed together without gradients, so that memory stays bounded.
+    """Rows that are computed together without gradients, so that memory stays bounded.
 
     A power of two up to 4096, with at most 2^24 elements (64 MiB in float32) in the widest layer
-    if it is more than one row. What is inside a module of a user's own is not known: its rows are
-    taken to be what is widest.
+    if it is more than one row; backends may put more narrow ones together. What is inside a module
+    of a user's own is not known: its rows are taken to be what is widest.
     """
     fitting = MOST_ELEMENTS_AT_ONCE // widest(architecture)
     power = 1 << max(fitting.bit_length() - 1, 0)

@@ -50,6 +50,9 @@ MOST_ROWS_A_CALL, ELEMENTS_A_CALL = 16384, 2**20
 ELEMENTS_SCALED_THERE = 2**17
 """Elements of a chunk from which on it is scaled in a compiled call of its own."""
 
+SMALLEST_SCALE = 1e-30
+"""XLA takes subnormal numbers for zeros: columns that are narrower are left to the core."""
+
 ELEMENTS_AHEAD = 2**21
 """Most elements of the rows of a segment that are copied in the order of its steps."""
 
@@ -101,7 +104,11 @@ class CompiledAutoencoder(Autoencoder):
         yield from slices(whole, n, size)
 
     def _prepare(self, rows: Float, scaler: Scaler | None) -> Any:
-        if scaler is not None and rows.size >= ELEMENTS_SCALED_THERE:
+        if (
+            scaler is not None
+            and rows.size >= ELEMENTS_SCALED_THERE
+            and scaler.scale.min() >= SMALLEST_SCALE
+        ):
             return self._scaled(rows, scaler)
         return self._put(super()._prepare(rows, scaler))
 

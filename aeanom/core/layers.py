@@ -139,8 +139,13 @@ def run(
     context: Context[Array],
 ) -> Array:
     """Send rows through layers, one behind the other."""
+    # Only the layer right behind may write over an output: another one may have kept a view of it.
+    context.overwritable = None
     for bound in layers:
+        left = context.overwritable
         x = functions[bound.layer.kind](bound, x, context)
+        if context.overwritable is left:
+            context.overwritable = None
     return x
 
 

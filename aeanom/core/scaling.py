@@ -138,7 +138,9 @@ class Scaler:
     def _transform(self, rows: Float, scaled: Float, scratch: NDArray[np.float64] | None) -> None:
         """Write scaled rows, by way of a float64 array where they have another dtype."""
         # Subtracted and divided in float64, and rounded only then.
-        exact = scaled if scratch is None else scratch[: len(rows)]
+        exact = scaled
+        if scratch is not None and self.kind != "none":
+            exact = scratch[: len(rows)]
         exact[...] = rows
         for part, center, scale in self.blocks(exact.reshape(-1)):
             part -= center

@@ -13,6 +13,8 @@ from aeanom.core import Loss, Scaler, get_backend, initial_weights
 from aeanom.core.scoring import score_rows
 
 NETWORK = dense(30, (64,), 32)
+EIGHT = dense(8, (5,), 3)
+"""As many columns as a compiled backend's largest chunk needs to be scaled by itself."""
 
 
 def make_autoencoder():
@@ -51,12 +53,25 @@ def test_a_compiled_backend_computes_every_row_once_in_calls_of_few_sizes(compil
 
 
 def test_many_rows_get_the_scores_of_few(backend):
-    autoencoder = autoencoder_of(backend)
-    rows = normal_rows(20_000)
+    autoencoder = autoencoder_of(backend, EIGHT)
+    rows = normal_rows(20_000, 8)
     scaler = Scaler.fit("standard", rows)
     scores = score_rows(autoencoder, scaler, Loss("mse"), rows)
     few = [score_rows(autoencoder, scaler, Loss("mse"), part) for part in np.array_split(rows, 200)]
     assert scores == pytest.approx(np.concatenate(few), rel=1e-12)
+
+
+@pytest.mark.parametrize(("smallest_scale", "calls"), [(1.0, 2), (1e-31, 0)])
+def test_a_compiled_backend_scales_large_chunks_itself(
+    compiled_backend, monkeypatch, smallest_scale, calls
+):
+    autoencoder = autoencoder_of(compiled_backend, EIGHT)
+    seen = []
+    own = autoencoder._scaled
+    monkeypatch.setattr(autoencoder, "_scaled", lambda *given: seen.append(1) or own(*given))
+    scaler = Scaler("standard", np.zeros(8), np.full(8, smallest_scale))
+    score_rows(autoencoder, scaler, Loss("mse"), normal_rows(40_000, 8))
+    assert len(seen) == calls
 
 
 def test_many_rows_are_reconstructed_like_few(backend):

@@ -323,14 +323,21 @@ def test_a_model_can_be_made_by_hand(model):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"loss": "mae", "dtype": "float64"}, {"loss": "bce", "architecture": SIGMOID_NETWORK}],
+    [
+        {},
+        {"loss": "mae", "dtype": "float64"},
+        {"loss": "bce", "architecture": dense(8, (5,), 3, output_activation="sigmoid")},
+    ],
     ids=["mse", "mae", "bce"],
 )
 def test_a_value_that_is_not_finite_is_refused_wherever_it_stands(backend, settings, value):
-    fitted = fit(backend.name, scaler="minmax", **settings)
+    # As many columns as a compiled backend's largest chunk needs to be scaled by itself.
+    table = np.tile(X, (1, 2))[:, :8]
+    settings = {"scaler": "minmax", "epochs": 1, "random_state": 0, **settings}
+    fitted = AnomalyDetector(backend=backend.name, **settings).fit(table).model_
     methods = ("anomaly_score", "is_anomaly", "decision_function", "p_values", "explain")
     for row, name in zip((0, 17, 63, 20_000, 20_499), methods, strict=True):
-        rows = np.resize(ROWS, (20_500, 6))
+        rows = np.resize(table, (20_500, 8))
         rows[row, 4] = value
         with pytest.raises(InvalidDataError, match=r"in 1 of 20500 rows, column 4\."):
             getattr(fitted, name)(rows)

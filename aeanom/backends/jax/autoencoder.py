@@ -98,16 +98,16 @@ class JaxAutoencoder(CompiledAutoencoder):
         """
         return np.asarray(array, dtype=self.dtype if array.dtype.kind == "f" else array.dtype)
 
-    def _put(self, rows: Float) -> jax.Array:
-        with self.context():
-            return jax.device_put(rows, self.jax_device)
+    def _put(self, rows: Float) -> Float:
+        # The compiled call puts them where the parameters are, in half the time for few rows.
+        return rows
 
     def _scaled(self, rows: Float, scaler: Scaler) -> jax.Array:
         with jax.enable_x64(True):
             x = jax.device_put(rows, self.jax_device)
             return _scaled(x, scaler.center, scaler.scale, self.dtype)
 
-    def _compute(self, what: str, rows: jax.Array, loss: Loss | None) -> jax.Array:
+    def _compute(self, what: str, rows: jax.Array | Float, loss: Loss | None) -> jax.Array:
         with self.context():
             return _compute(self.architecture, what, loss, self.parameters, rows)
 

@@ -23,8 +23,10 @@ from aeanom.core.scaling import CLIP, Scaler
 from aeanom.core.weights import Float, Weights, check_weights
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
-CHUNK_BYTES, CHUNK_ROWS = 2**23, 8192
-"""Size of a layer's output up to which rows are scored together on a CPU, and most of them."""
+CHUNK_BYTES = 2**23
+"""Size of a layer's output up to which rows are scored together on a CPU."""
+CHUNK_ROWS = 8192
+"""Most rows that are scored together on a CPU, however narrow they are."""
 
 
 class TorchAutoencoder(Autoencoder):
@@ -103,18 +105,19 @@ class TorchAutoencoder(Autoencoder):
         return torch.as_tensor(usable, dtype=DTYPES[self.dtype], device=self.device)
 
     def chunk_rows(self) -> int:
-        """Fewer rows on a CPU where a layer is wide: large tensors take longer a row."""
+        """On a CPU by the widest layer: large tensors take longer a row, and so do small ones."""
         return self._chunk_rows
 
     def _prepare(self, rows: Float, scaler: Scaler | None) -> Tensor:
         if scaler is None:
             return self.to_device(rows)
         x = torch.as_tensor(np.require(rows, requirements=("C", "W")), device=self.device)
-        exact = x.to(torch.float64, copy=True)
+        dtype = DTYPES[self.dtype]
+        exact = x.to(dtype if scaler.kind == "none" else torch.float64, copy=True)
         for part, *numbers in scaler.blocks(exact.view(-1)):
             center, scale = (torch.from_numpy(number).to(self.device) for number in numbers)
             part.sub_(center).div_(scale)
-        scaled = exact.to(DTYPES[self.dtype])
+        scaled = exact.to(dtype)
         flat = scaled.view(-1)
         if not float(torch.dot(flat, flat)) <= CLIP**2:
             scaled.clamp_(-CLIP, CLIP)

@@ -111,7 +111,6 @@ def reshape(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
 
 def residual(bound: Bound, x: Tensor, context: Context[Tensor]) -> Tensor:
     """Add what the inner layers make of the input to it."""
-    context.overwritable = None
     return x + run(LAYERS, bound.inner, x, context)
 
 
