@@ -93,27 +93,27 @@ class Expected(NamedTuple):
 COSTS: dict[tuple[str, str], Costs] = {
     ("numpy", "cpu"): Costs(
         imports=0.0,
-        dense=Pace(start=0.032, overhead=2.4e-05, rate=1.0e11),
-        convolutional=Pace(start=0.059, overhead=2.4e-06, rate=1.1e10),
-        recurrent=Pace(start=0.0, overhead=8.1e-05, rate=3.2e10),
+        dense=Pace(start=0.023, overhead=3.4e-05, rate=1.3e11),
+        convolutional=Pace(start=0.24, overhead=3.0e-06, rate=1.3e10),
+        recurrent=Pace(start=1.1, overhead=7.1e-05, rate=5.0e10),
     ),
     ("jax", "cpu"): Costs(
-        imports=0.69,
-        dense=Pace(start=0.97, overhead=9.2e-06, rate=1.3e11),
-        convolutional=Pace(start=2.2, overhead=1.1e-06, rate=2.7e10),
-        recurrent=Pace(start=1.1, overhead=2.3e-05, rate=3.7e10),
+        imports=0.59,
+        dense=Pace(start=1.1, overhead=1.1e-05, rate=1.6e11),
+        convolutional=Pace(start=1.2, overhead=1.5e-06, rate=3.6e10),
+        recurrent=Pace(start=1.7, overhead=2.3e-05, rate=4.4e10),
     ),
     ("torch", "cpu"): Costs(
-        imports=1.7,
-        dense=Pace(start=0.02, overhead=6.7e-05, rate=1.7e11),
-        convolutional=Pace(start=0.41, overhead=4.0e-06, rate=2.9e10),
-        recurrent=Pace(start=0.2, overhead=8.8e-05, rate=7.8e10),
+        imports=1.2,
+        dense=Pace(start=0.11, overhead=6.2e-05, rate=2.0e11),
+        convolutional=Pace(start=0.44, overhead=5.8e-06, rate=3.5e10),
+        recurrent=Pace(start=0.0, overhead=6.7e-05, rate=1.1e11),
     ),
     ("tensorflow", "cpu"): Costs(
-        imports=5.8,
-        dense=Pace(start=1.2, overhead=1.9e-05, rate=1.5e11),
-        convolutional=Pace(start=0.62, overhead=1.6e-06, rate=3.5e10),
-        recurrent=Pace(start=1.5, overhead=6.0e-05, rate=2.8e10),
+        imports=4.8,
+        dense=Pace(start=1.0, overhead=2.3e-05, rate=1.6e11),
+        convolutional=Pace(start=0.62, overhead=1.9e-06, rate=4.6e10),
+        recurrent=Pace(start=1.3, overhead=5.7e-05, rate=3.6e10),
     ),
     # Not measured yet, but set so that a GPU is taken for what keeps a CPU busy for minutes.
     ("torch", "cuda"): Costs(
