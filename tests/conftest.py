@@ -1,12 +1,17 @@
 """What every test may use: the `backend` fixtures, quiet frameworks, and `--slow`.
 
+What a test leaves to chance is the same in every run: `repeatable` sees to it.
+
 `backend` runs a test once for each of the four backends, `framework_backend` for the three that
 are held against NumPy. A backend whose framework is not installed is skipped and says so.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
+import sys
 
 # Before TensorFlow is imported by anything: it logs from C++, past Python's warnings.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,6 +19,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Several processes side by side: threads of one, waiting for each other, would wait long.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from support import BACKENDS
@@ -38,6 +44,20 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+
+
+@pytest.fixture(autouse=True)
+def repeatable(monkeypatch):
+    """Begin each test with the same random state, for fits without a seed and modules too.
+
+    Keras takes its initial weights from `random`, torch (imported by then) from a generator of
+    its own, which begins elsewhere in every process.
+    """
+    monkeypatch.setattr("aeanom.core.settings.drawn_seed", itertools.count(1).__next__)
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 def installed_backend(name):

@@ -47,10 +47,15 @@ def precision(dtype: Any) -> tuple[str, str | None]:
     raise InvalidParameterError(f"dtype must be 'float32', 'float64' or 'bfloat16', got {dtype!r}")
 
 
+def drawn_seed() -> int:
+    """Return a seed from the entropy of the operating system: another one at every call."""
+    return int(np.random.SeedSequence().generate_state(1)[0])
+
+
 def seed_from(random_state: Any) -> int:
     """Return a seed as scikit-learn has it: drawn for None, from a `RandomState`, or the number."""
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
+        return drawn_seed()
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     if (

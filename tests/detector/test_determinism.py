@@ -10,6 +10,7 @@ import pytest
 from support import DROPOUT_NETWORK, NETWORK, normal_rows, same_bits
 
 from aeanom import AnomalyDetector
+from aeanom.core.settings import drawn_seed
 
 X = normal_rows(300)
 
@@ -33,6 +34,11 @@ def test_a_fit_without_a_seed_can_be_repeated_with_the_seed_that_it_drew(backend
     first = fit(backend, random_state=None, architecture=DROPOUT_NETWORK)
     second = fit(backend, random_state=first.history_.seed, architecture=DROPOUT_NETWORK)
     assert same_bits(first.model_.weights, second.model_.weights)
+
+
+def test_a_drawn_seed_is_another_one_every_time():
+    # Imported as it is: within a test, fits draw theirs from a row that repeats.
+    assert len({drawn_seed() for _ in range(10)}) == 10
 
 
 def test_fits_without_a_seed_differ():
