@@ -327,7 +327,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):
             familiar=familiar,
         )
         self._keep(model)
-        warn_of(health, stacklevel=2)
+        warn_of(health)
         return self
 
     def calibrate(self, X: Any, threshold: Threshold | str | None = None, *, y: Any = None) -> Self:

@@ -19,7 +19,6 @@ Each one derives from `AeanomError` and from the built-in that callers expect::
 
     AeanomWarning (UserWarning)
     ├── CalibrationWarning                      a threshold that is weaker than it looks
-    ├── DataWarning                             rows that can be used, but not as they are
     └── HealthWarning                           a fit that ended, but not well
 
 It imports nothing but the standard library; `NotFittedError` needs scikit-learn's class of the
@@ -28,6 +27,9 @@ same name as its base and is therefore made when it is first asked for.
 
 from __future__ import annotations
 
+import sys
+import warnings
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
@@ -38,7 +40,6 @@ __all__ = [
     "BackendNotInstalledError",
     "CalibrationWarning",
     "DataTypeError",
-    "DataWarning",
     "DatasetNotFoundError",
     "HealthWarning",
     "InvalidDataError",
@@ -49,6 +50,7 @@ __all__ = [
     "TrainingError",
     "UnknownBackendError",
     "UnsupportedError",
+    "warn",
 ]
 
 
@@ -112,12 +114,25 @@ class CalibrationWarning(AeanomWarning):
     """A threshold whose promise is weaker than what was asked for."""
 
 
-class DataWarning(AeanomWarning):
-    """Rows that can be used, but of which something was left out or changed."""
-
-
 class HealthWarning(AeanomWarning):
     """A fit that ended and can be used, but of which something is wrong; see `aeanom.health`."""
+
+
+def warn(message: str, category: type[AeanomWarning]) -> None:
+    """Give a warning that points at the line outside aeanom which called, from however deep.
+
+    Python shows a warning once for each line that it points at: one that pointed into the library
+    would be shown for the first of several fits only.
+    """
+    package = __name__.partition(".")[0]
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and _package(frame) == package:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ that makes the failure happen. Imports NumPy, `core` and `errors`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +18,7 @@ from aeanom.architectures import Architecture
 from aeanom.architectures.layers import GaussianLatent
 from aeanom.core.history import Finding, History
 from aeanom.core.losses import Loss, elementwise_loss
-from aeanom.errors import HealthWarning
+from aeanom.errors import HealthWarning, warn
 from aeanom.health.linear import linear_reconstruction
 from aeanom.health.sample import Sample, usual_count
 
@@ -112,11 +111,11 @@ def check_fit(evidence: Evidence) -> tuple[Finding, ...]:
     return tuple(finding for check in CHECKS for finding in check(evidence))
 
 
-def warn_of(findings: tuple[Finding, ...], stacklevel: int) -> None:
+def warn_of(findings: tuple[Finding, ...]) -> None:
     """Give one `HealthWarning` that holds all findings that are warnings, if there are any."""
     messages = [finding.message for finding in findings if finding.severity == "warning"]
     if messages:
-        warnings.warn("\n".join(messages), HealthWarning, stacklevel=stacklevel + 1)
+        warn("\n".join(messages), HealthWarning)
 
 
 # Is there anything in the reconstructions? -------------------------------------------------------

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aeanom.errors import CalibrationWarning, InvalidDataError, InvalidParameterError
+from aeanom.errors import CalibrationWarning, InvalidDataError, InvalidParameterError, warn
 from aeanom.thresholds.reading import Floats, check_names, read_count, read_parameter, read_scores
 
 __all__ = ["FittedThreshold", "Group", "Placement", "Precision", "Promise", "Threshold"]
@@ -452,16 +451,15 @@ def _read_group(values: Any) -> Group:
 
 
 def warn_of_constant_scores(ordered: Floats, sample: str) -> None:
-    """Warn the caller's caller that all scores are equal, so that none of them is flagged."""
+    """Warn that all scores are equal, so that none of them is flagged."""
     kind = "" if sample == "scores" else f"{sample} "
     if ordered.size == 1:
         found = f"there is a single {kind}score, {float(ordered[0]):.6g}"
     else:
         found = f"all {ordered.size} {kind}scores are equal, {float(ordered[0]):.6g}"
-    warnings.warn(
+    warn(
         f"{found}: the threshold lies above it and flags none of these rows. Scores that do not "
         "vary say nothing about which rows are unusual; check that the rows differ from each other "
         "and that the network was trained",
         CalibrationWarning,
-        stacklevel=3,
     )

@@ -7,13 +7,12 @@ small share of them. Imports NumPy, the standard library and `aeanom.errors`.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from aeanom.errors import CalibrationWarning
+from aeanom.errors import CalibrationWarning, warn
 from aeanom.thresholds.base import (
     FittedThreshold,
     Placement,
@@ -82,13 +81,12 @@ class FalsePositiveBound(Threshold):
         if rank == 0:
             rank = 1
             needed = math.ceil(math.log(self.delta) / math.log1p(-self.alpha) - _SLACK)
-            warnings.warn(
+            warn(
                 f"{n} calibration {'row is' if n == 1 else 'rows are'} too few for a "
                 f"false-positive rate of {percent(self.alpha)} in {percent(1 - self.delta)} of "
                 f"calibrations: the largest score is used, which attains it in "
                 f"{percent(self._confidence(n, 1))}. It takes at least {needed} calibration rows",
                 CalibrationWarning,
-                stacklevel=3,
             )
         score = float(ordered[n - rank])
         return Placement(above(ordered, score, tolerance), score, rank, rank / (n + 1))

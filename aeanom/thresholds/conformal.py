@@ -5,14 +5,13 @@ Imports NumPy, the standard library and `aeanom.errors`; SciPy only for the inte
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aeanom.errors import CalibrationWarning, InvalidDataError, MissingDependencyError
+from aeanom.errors import CalibrationWarning, InvalidDataError, MissingDependencyError, warn
 from aeanom.thresholds.base import (
     FittedThreshold,
     Placement,
@@ -73,13 +72,12 @@ class Conformal(Threshold):
         rank = floor_of_share(self.false_positive_rate, n + 1)
         if rank == 0:
             rank = 1
-            warnings.warn(
+            warn(
                 f"{n} calibration {'row is' if n == 1 else 'rows are'} too few for a "
                 f"false-positive rate of {percent(self.false_positive_rate)}: the largest score is "
                 f"used, which attains {percent(1 / (n + 1))}. It takes at least "
                 f"{count_for_one(self.false_positive_rate) - 1} calibration rows",
                 CalibrationWarning,
-                stacklevel=3,
             )
         score = float(ordered[n - rank])
         return Placement(above(ordered, score, tolerance), score, rank, rank / (n + 1))

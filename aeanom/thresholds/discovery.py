@@ -7,12 +7,11 @@ Imports NumPy, the standard library and `aeanom.errors`. The p-values come from
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aeanom.errors import CalibrationWarning, InvalidDataError
+from aeanom.errors import CalibrationWarning, InvalidDataError, warn
 from aeanom.thresholds.reading import Floats, read_parameter
 
 __all__ = ["adjusted_p_values", "benjamini_hochberg", "warn_if_too_few_to_discover"]
@@ -118,12 +117,11 @@ def warn_if_too_few_to_discover(
         if together <= n_rows
         else "not even if every row were odder than all of these"
     )
-    warnings.warn(
+    warn(
         f"with {n_calibration} calibration rows no p-value is below {1 / (n_calibration + 1):.3g}, "
         f"too much to name a single one of {n_rows} rows at a false discovery rate of {rate:.6g}: "
         f"{reached}. It takes {needed} calibration rows, or fewer rows at a time",
         CalibrationWarning,
-        stacklevel=3,
     )
 
 

@@ -7,7 +7,6 @@ NumPy, the standard library and `aeanom.errors`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aeanom.errors import CalibrationWarning, InvalidDataError, InvalidParameterError
+from aeanom.errors import CalibrationWarning, InvalidDataError, InvalidParameterError, warn
 from aeanom.thresholds.base import (
     FittedThreshold,
     Group,
@@ -156,7 +155,7 @@ class ConformalByGroup(Threshold):
         if ordered[0] == ordered[-1]:
             warn_of_constant_scores(ordered, sample)
         if too_few:
-            warnings.warn(self._too_few(too_few, len(groups)), CalibrationWarning, stacklevel=2)
+            warn(self._too_few(too_few, len(groups)), CalibrationWarning)
         fitted = self._fitted(ordered, overall, sample)
         return FittedThreshold(**{**vars(fitted), "groups": tuple(groups)})
 

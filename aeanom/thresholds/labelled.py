@@ -9,7 +9,6 @@ and other labelled rows have to measure it. Imports NumPy, the standard library 
 from __future__ import annotations
 
 import math
-import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
@@ -17,7 +16,7 @@ from typing import ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aeanom.errors import CalibrationWarning, InvalidDataError
+from aeanom.errors import CalibrationWarning, InvalidDataError, warn
 from aeanom.thresholds.base import (
     FittedThreshold,
     Placement,
@@ -332,12 +331,11 @@ class TargetPrecision(LabelledThreshold):
         if enough.any():
             return np.where(enough, cuts.hits, -1.0)
         shares = cuts.hits / np.maximum(flagged, 1)
-        warnings.warn(
+        warn(
             f"no threshold has a precision of {self.precision:.6g} on these {cuts.normal} normal "
             f"rows and {cuts.anomalies} anomalies: the most precise one is taken, with "
             f"{float(shares.max()):.3g}",
             CalibrationWarning,
-            stacklevel=3,
         )
         return shares
 

@@ -8,14 +8,13 @@ theory says what form the tail takes, and extrapolates it. Imports NumPy, the st
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from aeanom.errors import CalibrationWarning, InvalidParameterError
+from aeanom.errors import CalibrationWarning, InvalidParameterError, warn
 from aeanom.thresholds.base import (
     FittedThreshold,
     Placement,
@@ -141,12 +140,11 @@ class PeaksOverThreshold(Threshold):
             if n_excesses
             else "there is no tail to extrapolate, and the threshold is just above them"
         )
-        warnings.warn(
+        warn(
             f"{n_excesses} of {n} scores exceed the initial threshold, their "
             f"{self.initial_quantile:.6g} quantile, too few to estimate the shape of a tail: "
             f"{consequence}. It takes {FEWEST_EXCESSES} excesses, of {needed} scores without ties",
             CalibrationWarning,
-            stacklevel=4,
         )
 
     def _in_words(self) -> str:

@@ -7,13 +7,12 @@ sample and promise nothing about new rows.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 
-from aeanom.errors import CalibrationWarning, InvalidDataError, InvalidParameterError
+from aeanom.errors import CalibrationWarning, InvalidDataError, InvalidParameterError, warn
 from aeanom.thresholds.base import FittedThreshold, Placement, Threshold, name_scores, percent
 from aeanom.thresholds.placement import clear_of_scores, scaled, unscaled
 from aeanom.thresholds.reading import Floats, read_parameter
@@ -147,9 +146,8 @@ def _warn_of_no_spread(ordered: Floats, spread: float, what: str) -> None:
     # Of constant scores `fit` warns.
     if spread > 0 or ordered[0] == ordered[-1]:
         return
-    warnings.warn(
+    warn(
         f"the {what} of {ordered.size} scores is 0, since so many of them are equal: every larger "
         "score is above the threshold",
         CalibrationWarning,
-        stacklevel=4,
     )

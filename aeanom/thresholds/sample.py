@@ -6,11 +6,10 @@ Imports NumPy, the standard library and `aeanom.errors`. For a promise about new
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from aeanom.errors import CalibrationWarning
+from aeanom.errors import CalibrationWarning, warn
 from aeanom.thresholds.base import (
     FittedThreshold,
     Placement,
@@ -112,11 +111,10 @@ class Contamination(Threshold):
         n = ordered.size
         n_flagged = round_share(self.contamination, n)
         if n_flagged == 0:
-            warnings.warn(
+            warn(
                 f"contamination={self.contamination:.6g} of {n} rows is less than half a row: none "
                 "is flagged",
                 CalibrationWarning,
-                stacklevel=3,
             )
         n_flagged = min(n_flagged, n - 1)
         score = float(ordered[n - n_flagged - 1])
