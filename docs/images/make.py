@@ -52,7 +52,8 @@ def main() -> None:
         is_odd,
         {"threshold": fitted.value},
         axes=left,
-        title=f"Flagged: {false_alarms:.1%} of new normal rows, {found:.1%} of anomalies",
+        title=f"Flagged: {100 * false_alarms:.1f} % of new normal rows, "
+        f"{100 * found:.1f} % of anomalies",
     )
     step = 1 / (len(pool) - N_CALIBRATION)
     bins = (np.arange(0, round(0.15 / step)) + 0.5) * step
@@ -65,12 +66,16 @@ def main() -> None:
         color="#009E73",
         alpha=0.15,
         linewidth=0,
-        label=f"interval of 95 % ({low:.1%} to {high:.1%})",
+        label=f"interval of 95 % ({100 * low:.1f} % to {100 * high:.1f} %)",
     )
-    right.axvline(100 * RATE, color="black", linestyle="--", label=f"promised ({RATE:.0%})")
+    right.axvline(100 * RATE, color="black", linestyle="--", label=f"promised ({100 * RATE:.0f} %)")
     mean = float(np.mean(rates))
     right.axvline(
-        100 * mean, color="#D55E00", linestyle=":", linewidth=2, label=f"mean realised ({mean:.1%})"
+        100 * mean,
+        color="#D55E00",
+        linestyle=":",
+        linewidth=2,
+        label=f"mean realised ({100 * mean:.1f} %)",
     )
     right.set_title(f"The same fit, {N_CALIBRATIONS:,} calibrations of {N_CALIBRATION} rows")
     right.set_xlabel("normal rows flagged, %")
@@ -82,7 +87,7 @@ def main() -> None:
 
     inside = np.mean([low <= rate <= high for rate in rates])
     print(f"realised {false_alarms:.4f}, found {found:.4f}, mean {mean:.4f}")
-    print(f"interval {low:.4f} to {high:.4f}, {inside:.1%} of the calibrations inside")
+    print(f"interval {low:.4f} to {high:.4f}, {100 * inside:.1f} % of the calibrations inside")
 
 
 if __name__ == "__main__":
