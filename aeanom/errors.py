@@ -50,7 +50,6 @@ __all__ = [
     "TrainingError",
     "UnknownBackendError",
     "UnsupportedError",
-    "warn",
 ]
 
 
