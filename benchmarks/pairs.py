@@ -19,7 +19,7 @@ from benchmarks.contenders import Contender, contenders
 if TYPE_CHECKING:
     import numpy as np
 
-    from benchmarks.fitting import Limits
+    from benchmarks.limits import Limits
     from benchmarks.workloads import Workload
 
 #: Seconds that a fit should take, and that all turns should take together.

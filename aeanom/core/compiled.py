@@ -47,8 +47,8 @@ __all__ = [
 MOST_ROWS_A_CALL, ELEMENTS_A_CALL = 16384, 2**20
 """A compiled call takes 0.2 ms to begin: as long as a narrow network's work on 1,000 rows."""
 
-ELEMENTS_SCALED_THERE = 2**17
-"""Elements of a chunk from which on it is scaled in a compiled call of its own."""
+ELEMENTS_SCALED_ON_DEVICE = 2**17
+"""Elements of a chunk from which on a compiled call of its own scales it."""
 
 SMALLEST_SCALE = 1e-30
 """XLA takes subnormal numbers for zeros: columns that are narrower are left to the core."""
@@ -106,7 +106,7 @@ class CompiledAutoencoder(Autoencoder):
     def _prepare(self, rows: Float, scaler: Scaler | None) -> Any:
         if (
             scaler is not None
-            and rows.size >= ELEMENTS_SCALED_THERE
+            and rows.size >= ELEMENTS_SCALED_ON_DEVICE
             and scaler.scale.min() >= SMALLEST_SCALE
         ):
             return self._scaled(rows, scaler)

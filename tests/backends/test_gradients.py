@@ -22,6 +22,8 @@ from support import (
 )
 
 from aeanom.architectures import ACTIVATIONS
+from aeanom.backends.numpy.context import Workspace
+from aeanom.backends.numpy.losses import row_losses
 from aeanom.core import Block, Loss
 from aeanom.core.losses import elementwise_loss
 from aeanom.core.noise import step_noise
@@ -227,3 +229,21 @@ def test_evaluation_honours_targets_and_element_weights(backend):
     elements = (trainer.autoencoder.reconstruct(rows) - targets) ** 2 * factors
     assert loss_sum.mean() == pytest.approx(elements.mean(), rel=1e-12)
     assert float(loss_sum.weight) == 10
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("name", ["mse", "mae", "huber", "bce", "gaussian"])
+def test_without_a_factor_torch_leaves_the_derivative_as_numpy_does(name, weighted):
+    torch = pytest.importorskip("torch")
+    from aeanom.backends.torch import context as torch_context
+    from aeanom.backends.torch import losses as torch_losses
+
+    target, loss = unit_rows(), Loss(name)
+    output = normal_rows(n_features=12 if name == "gaussian" else 6, seed=1)
+    weights = unit_rows(seed=2) if weighted else None
+    expected = row_losses(loss, output, target, weights, Workspace("float64"))
+    given = [None if array is None else torch.from_numpy(array) for array in (target, weights)]
+    tensor = torch.from_numpy(output)
+    found = torch_losses.row_losses(loss, tensor, *given, torch_context.Workspace(tensor))
+    for theirs, ours in zip(found, expected, strict=True):
+        np.testing.assert_allclose(theirs.numpy(), ours, rtol=1e-12, atol=1e-15)

@@ -32,8 +32,8 @@ def row_losses(
     target, element_weights : Tensor of shape (n, ...)
     workspace : Workspace
     row_factor : Tensor of shape (n,) or float, optional
-        Weight of each row's loss in the sum, a number where all are alike; None where nobody
-        wants the derivative.
+        Weight of each row's loss in the sum, a number where all are alike; None means 1, and
+        leaves the derivative over its constant factor, which saves a pass.
     summed : bool
         Whether the sum of the rows' losses will do, which takes a third of the time.
 
@@ -41,7 +41,7 @@ def row_losses(
     -------
     losses : Tensor of shape (n,), or () if summed
     delta : Tensor of the output's shape
-        Lies in the workspace; means nothing without a factor.
+        Lies in the workspace, if there is a factor.
     """
     size = prod(target.shape[1:])
     delta = workspace.tensor("loss.delta", output.shape)
@@ -63,7 +63,7 @@ def row_losses(
         losses = elements.flatten(1).mean(-1)
         losses = losses.sum() if summed else losses
     if row_factor is None:
-        return losses, delta
+        return losses, derivative
     # The mean's part of the derivative, and the square's.
     factor = row_factor * ((2.0 if loss.name == "mse" else 1.0) / size)
     if isinstance(factor, Tensor):
